@@ -23,6 +23,7 @@ from typing import Any
 
 from figures import ROOT, Figure, counted, environment, measured, test_data
 from launch import peak_memory_mb
+from reading_kept import measure_kept
 
 from bioresearcher.events import EventLog
 from bioresearcher.graph.run import limit_memory
@@ -72,7 +73,7 @@ def measure(quick: bool) -> list[Figure]:
         original = data / "protocols" / "16317" / "reports" / "5481278_report.json"
         figures += _beside_the_original(report, document, original)
         figures += _side_by_side(place, data)
-        return figures
+        return [*measure_kept(data, quick), *figures]
 
 
 class Recalling:

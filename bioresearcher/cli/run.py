@@ -67,7 +67,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         default=[],
         type=Path,
         metavar="PATH",
-        help="JATS, PDF, Markdown, BibTeX, RIS, CSL JSON",
+        help="JATS, PDF, Markdown, BibTeX, RIS, .nbib, CSL JSON",
     )
     parser.add_argument("--data", action="append", default=[], type=Path, metavar="PATH", help="CSV/TSV tables (.gz)")
     add_search_options(parser)

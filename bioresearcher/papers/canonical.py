@@ -109,6 +109,10 @@ class DocumentBuilder:
         """The caveats added so far."""
         return tuple(self._warnings)
 
+    def count(self, words: str) -> int:
+        """Count the places where words stand in the text so far."""
+        return sum(paragraph.count(words) for paragraph in self._paragraphs)
+
     def build(self, identifier: str, kind: Literal["jats", "pdf", "note", "record"]) -> Document:
         """Make the document.
 
@@ -225,6 +229,18 @@ def section_text(document: Document, kinds: Iterable[SectionKind]) -> str:
     return BREAK.join(document.text[s.start : s.end] for s in document.sections if s.kind in wanted)
 
 
+_BEFORE_METHODS: Final = (
+    r"(the|our|used|applied|proposed|new|materials?|reagents?|chemicals?|patients?|subjects?|animals?|mice|cells?|tissues?"
+    r"|data|datasets?|databases?|samples?|specimens?|participants?|populations?|cohorts?|controls?|experiments?"
+    r"|experimental|studies|study|trial|research|survey|search|review|literature|designs?|settings?|systems?|star|online"
+    r"|on-?line|key|concise|detailed|brief|full|short|extended|general|additional experimental|computational|numerical"
+    r"|mathematical|statistical|analytical|bioinformatics?|simulation|modell?ing|models?|theory|theoretical|laboratory"
+    r"|lab|wet[- ]lab|clinical|genetic|molecular|surgical|sampling|measurement|quantitative|qualitative|evaluation"
+    r"|technical|tools?|software|sources?|equipment|instruments?|apparatus|strains?|plants?|subjects/materials"
+    r"|background|aims?|objectives?|definitions?|outcomes?|ethics|context|in silico|of)"
+)
+"""Words that stand before Methods in headings, alone or several."""
+
 _KINDS: Final[tuple[tuple[SectionKind, str], ...]] = (
     ("references", r"references?( list| cited)?|literature( cited)?|bibliography|works cited"),
     ("abstract", r"(structured |graphical )?abstract|(author |plain[- ]language )?summary|synopsis"),
@@ -235,15 +251,28 @@ _KINDS: Final[tuple[tuple[SectionKind, str], ...]] = (
     ),
     (
         "supplementary",
-        r"(supplement\w+|supporting|additional|electronic supplementary)\b.*"
-        r"|pre-?publication history|appendi(x|ces)\b.*",
+        r"(electronic )?(supplement\w+|supporting|additional)"
+        r"( (and|supplement\w+|online|electronic|web|digital|source|video|audio|extended))*"
+        r"( (information|materials?|data|documents?|files?|figures?|tables?|videos?|movies?|texts?|notes?|methods?"
+        r"|content|discussion|results|references|items?|legends?|appendi\w+|resources?)\b.*)?"
+        r"|electronic supplementary\b.*|pre-?publication history|appendi(x|ces)\b.*|extended data\b.*",
     ),
     (
         "methods",
-        r"(materials?|patients?|subjects?|animals?|data|samples?|participants?|experimental)?"
-        r"( and |, | & | )*(study )?(methods?|methodolog\w+|procedures?)\b.*"
-        r"|experimental (section|design|details?|procedures?)\b.*|methods and .*|statistic\w+( and .*)?"
-        r"|(statistical|data) (analys[ie]s|methods?)|study design\b.*",
+        rf"({_BEFORE_METHODS}( and |, and |, | & | / |/| ))*(methods?|methodolog\w+|procedures?)\b.*"
+        r"|experimental( (section|part|design|details?|procedures?|protocols?|set-?up|work|methods?|conditions?)\b.*)?"
+        r"|experimental model(s)?( and (study )?(subject|participant)s?( and participant)? details)?"
+        r"|methods and .*|statistic\w+( and .*)?|(statistical|data) (analys[ie]s|methods?)( and .*)?"
+        r"|(study|trial|research|survey) (designs?|populations?|settings?|areas?|sites?|samples?|participants|subjects"
+        r"|protocols?|overview)\b.*"
+        r"|(the )?(study |trial |experimental )?protocols?|(key )?resources? tables?|method details?"
+        r"|quantifications? and statistical analys[ie]s|(reagents?|chemicals)( and .*)?"
+        r"|materials?( and (reagents?|equipment|animals?|cells?|patients?))?"
+        r"|patients?( and (controls?|samples?|materials?|tissues?|specimens?|study \w+))?"
+        r"|participants?( and (setting|procedures?|samples?|materials?))?|subjects( and (samples?|materials?))?"
+        r"|(the )?models?|model descriptions?|implementation|algorithms?( and implementation)?"
+        r"|simulation (set-?up|study|design)"
+        r"|(mathematical|computational|theoretical|statistical) models?( and .*)?",
     ),
     ("discussion", r"discussion\b.*|conclusions?\b.*|concluding remarks|limitations?\b.*"),
     ("results", r"results?\b.*|findings"),
@@ -286,10 +315,22 @@ _TITLES: Final = tuple((kind, re.compile(pattern)) for kind, pattern in _KINDS)
 HEADING_NUMBER: Final = re.compile(r"^(\(?[0-9]{1,2}(\.[0-9]{1,2}){0,3}[.)]?|[ivxIVX]{1,5}[.)]|[A-H][.)])\s+")
 
 
+_STARS: Final = re.compile(r"(?<=star)\s*[★☆✩✪✭✯*+⋆∗]\s*|^[★☆*⋆]\s*|[★☆⋆]", re.IGNORECASE)
+
+
+def _heading(title: str) -> str:
+    """A heading in small letters without its number and full stop, and without the star of Cell Press."""
+    plain = HEADING_NUMBER.sub("", _STARS.sub(" ", clean(title)))
+    return " ".join(plain.rstrip(".: ").lower().split())
+
+
 def section_kind(title: str, declared: str = "") -> SectionKind | None:
-    """The kind of a section by its declared JATS `sec-type` or its title; None when they name no kind."""
+    """The kind of a section by its title, else by its declared JATS `sec-type`; None when they name no kind.
+
+    The title goes first because typesetters declare `conclusions` of “Results and Discussion”.
+    """
     words = declared.lower().replace("|", " ").replace("-", " ").strip()
-    for text in (words, HEADING_NUMBER.sub("", clean(title)).rstrip(".: ").lower()):
+    for text in (_heading(title), words):
         if not text or len(text) > 120:
             continue
         if text.replace(" and ", " ") == "materials methods":

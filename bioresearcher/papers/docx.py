@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from bioresearcher.papers.canonical import MAX_CHARACTERS, UnreadablePaper
 from bioresearcher.papers.docx_styles import Format, Lists, Styles, attribute, inner, small_number
-from bioresearcher.papers.jats_xml import parse_xml, superscript, tag_of
+from bioresearcher.papers.markup import parse_xml, superscript, tag_of
 from bioresearcher.text.visible import LOST
 
 if TYPE_CHECKING:

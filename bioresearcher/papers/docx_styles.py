@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from bioresearcher.papers.jats_xml import tag_of
+from bioresearcher.papers.markup import tag_of
 
 if TYPE_CHECKING:
     from lxml.etree import _Element

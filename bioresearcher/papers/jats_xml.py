@@ -1,183 +1,66 @@
-"""Elements of JATS as text, and the metadata of an article: title, authors, identifiers, licence, retraction.
-
-Markup that changes the meaning of a number is kept visible: `10<sup>6</sup>` becomes `10^6`, not `106`, and a
-superscript citation becomes `[12]`, not two more digits.
-"""
+"""Tables of JATS as rows, and the metadata of an article: title, authors, identifiers, licence, notices."""
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
 from bioresearcher.papers.canonical import clean
 from bioresearcher.papers.identifiers import Identifiers
+from bioresearcher.papers.markup import BLOCKS, inline, tag_of
+from bioresearcher.papers.notices import NOTICE_WORDS, notice_title
+from bioresearcher.schemas.paper import NoticeKind, NoticeTarget, Status
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
 
-BLOCKS: Final = frozenset(
-    ["fig", "fig-group", "table-wrap", "table-wrap-group", "supplementary-material", "boxed-text", "sec"]
-)
-"""Elements inside paragraphs that become sections of their own."""
-
-_SKIPPED: Final = frozenset(["object-id", "graphic", "inline-graphic", "tex-math", "email", "alt-text", "permissions"])
-_BROKEN: Final = frozenset(["break", "p", "title", "list-item", "def-item", "disp-quote", "disp-formula", "td", "th"])
-_POWER: Final = re.compile(r"[-−–+]?\d+(?:[.,]\d+)?")
 _WIDEST: Final = 200
 """Most columns of a table; the rest of a row is left out."""
-
-_MARK: Final = re.compile(r"(?!st|nd|rd|th)[a-z](,?[a-z]){0,3}")
-
-
-def parse_xml(data: bytes) -> _Element:
-    """Parse XML of untrusted origin: no DTD, entity or network; without comments and processing instructions.
-
-    Raises:
-        SyntaxError: It is not well formed (lxml's `XMLSyntaxError`).
-        ValueError: It cannot be XML.
-    """
-    from lxml import etree
-
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
-    )
-    return etree.fromstring(data, parser)
-
-
-def tag_of(element: _Element) -> str:
-    """The element's name without its namespace; empty for comments, instructions and entities."""
-    name: object = element.tag
-    return name.rpartition("}")[2] if isinstance(name, str) else ""
-
-
-def inline(element: _Element, *, skip: frozenset[str] = BLOCKS) -> str:
-    """The text of an element with its inline markup made readable; elements named in `skip` are left out."""
-    out: list[str] = []
-    _walk(element, out, skip, 0)
-    return "".join(out)
-
-
-def _walk(element: _Element, out: list[str], skip: frozenset[str], depth: int) -> None:
-    if depth > 200:
-        return
-    out.append(element.text or "")
-    for child in element:
-        name = tag_of(child)
-        if not name:
-            out.append(_entity(child))
-        elif name not in skip and name not in _SKIPPED:
-            _child(child, name, out, skip, depth)
-        out.append(child.tail or "")
-
-
-def _child(child: _Element, name: str, out: list[str], skip: frozenset[str], depth: int) -> None:
-    if name == "math":
-        out.append(math_text(child))
-        return
-    part: list[str] = []
-    _walk(child, part, skip, depth + 1)
-    text = "".join(part)
-    before = _last(out)
-    if name == "sup":
-        text = superscript(text, before, (child.tail or "")[:1], cites=_cites(child))
-    elif name == "xref" and child.get("ref-type") in ("table-fn", "fn"):
-        text = superscript(text, before, (child.tail or "")[:1], cites=False)
-    elif name == "xref" and child.get("ref-type") == "bibr":
-        text = _citation(text, before, "".join(out[-12:])[-60:], child)
-    elif name in _BROKEN:
-        text = f" {text} "
-    out.append(text)
-
-
-def _entity(node: _Element) -> str:
-    """The character of a named entity such as `&alpha;`; entities that the file defines are never looked up."""
-    name = node.text or ""
-    if not re.fullmatch(r"&[A-Za-z0-9]{1,32};", name):
-        return ""
-    character = html.unescape(name)
-    return "" if character == name else character
-
-
-def _last(out: list[str]) -> str:
-    return next((piece[-1] for piece in reversed(out) if piece), "")
-
-
-def _cites(element: _Element) -> bool:
-    return any(x.get("ref-type") == "bibr" for x in element.iter("xref"))
-
-
-def superscript(text: str, before: str, after: str, *, cites: bool) -> str:
-    """A superscript as text between the characters `before` and `after` it: a power as `^6`, a citation as ` [12]`."""
-    stripped = text.strip()
-    if cites:
-        return stripped if stripped.startswith("[") else f" [{stripped}]"
-    power = _POWER.fullmatch(stripped) and (before.isalnum() or before == ")")
-    mark = before.isdigit() and _MARK.fullmatch(stripped)
-    if power or mark:
-        return f"^({stripped})" if after.isalnum() else f"^{stripped}"
-    return text
-
-
-def _citation(text: str, before: str, recent: str, element: _Element) -> str:
-    """Put a bare citation number behind a word in brackets; `(Smith 2004)` and `[3]` stay."""
-    parent = element.getparent()
-    if parent is not None and tag_of(parent) == "sup":
-        return text
-    if recent.rfind("[") > recent.rfind("]") or recent.rfind("(") > recent.rfind(")"):
-        return text
-    if text.strip().isdigit() and (before.isalpha() or before in ".,;:)%"):
-        return f" [{text.strip()}]"
-    return text
-
-
-_JOIN: Final[dict[str, Callable[[list[str]], str]]] = {
-    "mfrac": lambda p: f"({p[0]})/({p[1]})" if len(p) == 2 else " ".join(p),
-    "msup": lambda p: f"{p[0]}^{p[1]}" if len(p) == 2 else "".join(p),
-    "msub": lambda p: f"{p[0]}_{p[1]}" if len(p) == 2 else "".join(p),
-    "msubsup": lambda p: f"{p[0]}_{p[1]}^{p[2]}" if len(p) == 3 else "".join(p),
-    "msqrt": lambda p: f"sqrt({''.join(p)})",
-    "mroot": lambda p: f"root({', '.join(p)})",
-    "munderover": lambda p: f"{p[0]}_({p[1]})^({p[2]})" if len(p) == 3 else "".join(p),
-}
-
-
-def math_text(element: _Element, depth: int = 0) -> str:
-    """A MathML formula on one line: `(a)/(b)`, `x^2`, `x_i`, `sqrt(x)`."""
-    if depth > 60:
-        return ""
-    name = tag_of(element)
-    if name in ("annotation", "annotation-xml") or not name:
-        return ""
-    own = " ".join((element.text or "").split())
-    if name == "mo" and own:
-        return own if own in "()[]{},|" else f" {own} "
-    parts = [part for part in (math_text(child, depth + 1) for child in element) if part]
-    return own + _JOIN.get(name, "".join)(parts)
 
 
 def rows(table: _Element) -> Iterator[str]:
     """The rows of a table in order, cells separated by ` | `; empty rows are left out.
 
-    A cell that spans several rows is repeated in each of them, and one that spans columns is followed by empty
-    cells, so that each row can be read by itself and columns stay columns.
+    Tables are HTML's (`tr`, `td`) or of the OASIS exchange model (`row`, `entry`). A cell that spans several rows is
+    repeated in each of them, and one that spans columns is followed by empty cells, so that each row can be read by
+    itself and columns stay columns.
     """
     below: dict[int, tuple[int, str]] = {}
-    for row in table.iter():
-        if tag_of(row) != "tr":
-            if tag_of(row) in ("thead", "tbody", "tfoot"):
-                below = {}
+    for row in _own_rows(table):
+        if tag_of(row) not in ("tr", "row"):
+            below = {}
             continue
-        cells, below = _cells(row, below)
+        cells, below = _cells(row, below, _columns(row) if tag_of(row) == "row" else {})
         if any(cells):
             while cells[-1] == "":
                 cells.pop()
             yield " | ".join(cells)
 
 
-def _cells(row: _Element, above: dict[int, tuple[int, str]]) -> tuple[list[str], dict[int, tuple[int, str]]]:
+def _own_rows(element: _Element) -> Iterator[_Element]:
+    """The rows and groups of rows of a table, not those of a table in one of its cells."""
+    for part in element:
+        name = tag_of(part)
+        if name in ("tr", "row"):
+            yield part
+        elif name not in ("td", "th", "entry", "caption", ""):
+            if name in ("thead", "tbody", "tfoot"):
+                yield part
+            yield from _own_rows(part)
+
+
+def _columns(row: _Element) -> dict[str, int]:
+    """The names of the columns of an OASIS table, with their numbers from 1."""
+    group = next((e for e in row.iterancestors() if tag_of(e) == "tgroup"), None)
+    specs = children(group, "colspec") if group is not None else []
+    return {spec.get("colname", ""): n for n, spec in enumerate(specs, 1)}
+
+
+def _cells(
+    row: _Element, above: dict[int, tuple[int, str]], columns: dict[str, int]
+) -> tuple[list[str], dict[int, tuple[int, str]]]:
     """A row's cells, with those that span rows from above, and the cells that span into the next row by column."""
     cells: list[str] = []
     below: dict[int, tuple[int, str]] = {}
@@ -188,24 +71,36 @@ def _cells(row: _Element, above: dict[int, tuple[int, str]]) -> tuple[list[str],
         cells.append(text)
 
     for cell in row:
-        if tag_of(cell) not in ("td", "th"):
+        if tag_of(cell) not in ("td", "th", "entry"):
             continue
         while len(cells) in above:
             more, text = above[len(cells)]
             place(text, more - 1)
-        place(" ".join(inline(cell).split()), _span(cell, "rowspan") - 1)
-        cells += [""] * min(_span(cell, "colspan") - 1, _WIDEST - len(cells))
+        text, down, across = _cell(cell, columns)
         if len(cells) >= _WIDEST:
-            break
-    while len(cells) in above:
+            cells[-1] = f"{cells[-1]} {text}".strip()
+            continue
+        place(text, down)
+        cells += [""] * min(across, _WIDEST - len(cells))
+    while len(cells) in above and len(cells) < _WIDEST:
         more, text = above[len(cells)]
         place(text, more - 1)
     return cells, below
 
 
-def _span(cell: _Element, name: str) -> int:
-    stated = cell.get(name, "1")
-    return int(stated) if stated.isascii() and stated.isdigit() and 1 <= len(stated) <= 4 and int(stated) else 1
+def _cell(cell: _Element, columns: dict[str, int]) -> tuple[str, int, int]:
+    """A cell's text, and how many further rows and columns it spans."""
+    text = " ".join(inline(cell, skip=frozenset()).split())
+    if tag_of(cell) != "entry":
+        return text, _span(cell, "rowspan") - 1, _span(cell, "colspan") - 1
+    first, last = (columns.get(cell.get(name, ""), 0) for name in ("namest", "nameend"))
+    return text, _span(cell, "morerows", 0), max(0, last - first) if first and last else 0
+
+
+def _span(cell: _Element, name: str, least: int = 1) -> int:
+    stated = cell.get(name, str(least))
+    known = stated.isascii() and stated.isdigit() and len(stated) <= 4
+    return max(least, int(stated)) if known else least
 
 
 def child(element: _Element, *names: str) -> _Element | None:
@@ -219,27 +114,28 @@ def children(element: _Element, *names: str) -> list[_Element]:
 
 
 def child_text(element: _Element, *names: str) -> str:
-    """The text of the first such child; empty when there is none."""
+    """The text of the first such child; empty when there is none. Notes in a title are no part of it."""
     found = child(element, *names)
-    return " ".join(inline(found).split()) if found is not None else ""
+    return " ".join(inline(found, skip=BLOCKS | {"fn"}).split()) if found is not None else ""
 
-
-Status = Literal["ok", "retracted", "concern", "corrected", "unknown"]
 
 HREF: Final = "{http://www.w3.org/1999/xlink}href"
 """The attribute that holds a link's target."""
 
+_DOI_IN: Final = re.compile(r"10\.[0-9]{4,9}/\S+")
 _CC: Final = re.compile(r"creativecommons\.org/licen[cs]es/(by(?:-[a-z]{2})*)(?:/(\d\.\d))?", re.IGNORECASE)
 _CC_WORDS: Final = re.compile(
     r"Creative Commons Attribution([- –]+Non[- ]?Commercial)?([- –]+(?:No[- ]?Deriv\w+|Share[- ]?Alike))?"
     r"(?: (\d\.\d))?",
     re.IGNORECASE,
 )
-_NOTICES: Final = {
-    "retraction": "a retraction notice",
-    "correction": "a correction notice",
-    "expression-of-concern": "an expression of concern",
-}
+_LONGEST_NAME: Final = 300
+"""Longest name of an author in characters; what is longer is a list of people or an attack."""
+
+_MADE_OF: Final = frozenset(
+    ["contrib-group", "contrib", "aff", "email", "xref", "fn", "name", "string-name", "address"]
+)
+"""Elements inside a group author's name that are not its name."""
 
 
 def article_meta(article: _Element) -> _Element | None:
@@ -268,24 +164,45 @@ def identifiers_of(meta: _Element) -> Identifiers:
 
 
 def authors_of(meta: _Element) -> tuple[str, ...]:
-    """Author names as `Given Surname`, or the name of a group."""
+    """Author names as `Given Surname`, or the name of a group, without its members."""
     names: list[str] = []
     for group in children(meta, "contrib-group"):
         for contrib in children(group, "contrib"):
             if contrib.get("contrib-type", "author") == "author":
                 names.append(_name(contrib))
+        names += [_shortened(clean(inline(c, skip=_MADE_OF))) for c in children(group, "collab")]
     return tuple(n for n in names if n)
+
+
+def members_of(meta: _Element) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The groups among the authors whose members are listed, with the members' names."""
+    for collab in (e for group in children(meta, "contrib-group") for e in group.iter() if tag_of(e) == "collab"):
+        people = [e for e in collab.iter() if tag_of(e) in ("name", "string-name")]
+        if people:
+            yield _shortened(clean(inline(collab, skip=_MADE_OF))), tuple(filter(None, map(_person, people)))
 
 
 def _name(contrib: _Element) -> str:
     name = child(contrib, "name")
     if name is None:
-        alternatives = child(contrib, "name-alternatives")
-        name = child(alternatives, "name") if alternatives is not None else None
+        alternatives = child(contrib, "name-alternatives", "collab-alternatives")
+        name = child(alternatives, "name", "collab") if alternatives is not None else None
     if name is None:
-        return clean(child_text(contrib, "collab", "string-name"))
-    parts = (child_text(name, "given-names"), child_text(name, "surname"), child_text(name, "suffix"))
+        name = child(contrib, "collab", "string-name", "on-behalf-of")
+    if name is None:
+        return ""
+    return _shortened(clean(inline(name, skip=_MADE_OF)) if tag_of(name) == "collab" else _person(name))
+
+
+def _person(name: _Element) -> str:
+    if tag_of(name) != "name" and child(name, "surname") is None:
+        return clean(inline(name))
+    parts = (child_text(name, part) for part in ("prefix", "given-names", "surname", "suffix"))
     return clean(" ".join(parts))
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def year_of(meta: _Element) -> int | None:
@@ -347,23 +264,76 @@ def abstracts_of(meta: _Element) -> Iterator[tuple[_Element, bool]]:
         yield element, main
 
 
-def notices_of(article: _Element, meta: _Element, title: str) -> tuple[Status, tuple[str, ...]]:
-    """The status that the article itself declares (retracted, corrected …), and caveats in words.
+_NOTICE_TYPES: Final[dict[str, NoticeKind]] = {
+    **dict.fromkeys(("retraction", "partial-retraction", "removal", "withdrawal"), "retraction"),
+    **dict.fromkeys(("correction", "corrected-article", "erratum", "corrigendum"), "correction"),
+    "expression-of-concern": "concern",
+}
+"""Article types of notices (JATS and JATS4R)."""
+_OF: Final[dict[str, NoticeKind]] = {
+    "retracted-article": "retraction",
+    "corrected-article": "correction",
+    "object-of-concern": "concern",
+}
+"""Types of related articles by which a notice names its paper."""
+_FORWARD: Final[tuple[tuple[Status, frozenset[str], str], ...]] = (
+    ("retracted", frozenset(["retraction-forward", "retraction"]), "the file declares that this paper was retracted."),
+    (
+        "concern",
+        frozenset(["concern-forward", "expression-of-concern", "expression-of-concern-forward"]),
+        "the file declares an expression of concern.",
+    ),
+    (
+        "corrected",
+        frozenset(["correction-forward", "correction", "erratum", "corrigendum", "addended-article"]),
+        "the file declares a later correction.",
+    ),
+)
+
+
+def notice_of(article: _Element, meta: _Element, title: str) -> tuple[NoticeTarget, ...]:
+    """The papers that this one retracts, corrects or doubts; empty unless it is such a notice.
+
+    A notice is known by the article's type, by a related article that is named as its object, or by a title such as
+    `Retraction: …`. One that names no paper has a target without identifiers.
+    """
+    kind = _NOTICE_TYPES.get(article.get("article-type", "").lower())
+    related = [e for e in meta.iter() if tag_of(e) in ("related-article", "related-object")]
+    named = [(e, e.get("related-article-type", "").lower()) for e in related]
+    stated = next((_OF[t] for _, t in named if t in _OF), None) if kind is None else None
+    kind = notice_title(title)[0] or kind or stated
+    if kind is None:
+        return ()
+    objects = [e for e, t in named if t in _OF] or [e for e, t in named if "forward" not in t and t != "companion"]
+    targets = (_target(e, _OF.get(e.get("related-article-type", "").lower(), kind)) for e in objects or related)
+    return tuple(t for t in dict.fromkeys(targets) if t.doi or t.pmid or t.pmcid) or (NoticeTarget(what=kind),)
+
+
+def _target(related: _Element, what: NoticeKind) -> NoticeTarget:
+    link = related.get(HREF) or clean(inline(related))
+    kind = related.get("ext-link-type", "").lower()
+    doi = _DOI_IN.search(link) if kind not in ("pmid", "pubmed", "pmcid", "pmc") else None
+    found = Identifiers.of(
+        doi=doi[0] if doi else None,
+        pmid=link if kind in ("pmid", "pubmed") else None,
+        pmcid=link if kind in ("pmcid", "pmc") else None,
+    )
+    return NoticeTarget(what=what, doi=found.doi, pmid=found.pmid, pmcid=found.pmcid)
+
+
+def status_of(article: _Element, meta: _Element, title: str, notice: Sequence[NoticeTarget]) -> tuple[Status, str]:
+    """The status that the article itself declares (retracted, corrected …), and a caveat in words.
 
     A paper without a notice is `unknown`, not `ok`, because a file on disk does not learn of later retractions.
     """
+    if notice:
+        return "unknown", f"this file is {NOTICE_WORDS[notice[0].what]}, not the paper itself."
     related = {
         e.get("related-article-type", "").lower()
         for e in meta.iter()
         if tag_of(e) in ("related-article", "related-object")
     }
-    kind = article.get("article-type", "").lower()
-    if kind in _NOTICES:
-        return "unknown", (f"this file is {_NOTICES[kind]}, not the paper itself.",)
-    if related & {"retraction-forward", "retraction"} or re.match(r"\W*(retracted|withdrawn)\b", title.lower()):
-        return "retracted", ("the file declares that this paper was retracted.",)
-    if related & {"concern-forward", "expression-of-concern", "expression-of-concern-forward"}:
-        return "concern", ("the file declares an expression of concern.",)
-    if related & {"correction-forward", "correction", "erratum"}:
-        return "corrected", ("the file declares a later correction.",)
-    return "unknown", ()
+    marked = article.get("article-type", "").lower() == "retracted-article"
+    if marked or re.match(r"\W*(retracted|withdrawn)\b", title.lower()):
+        return _FORWARD[0][0], _FORWARD[0][2]
+    return next(((status, said) for status, types, said in _FORWARD if related & types), ("unknown", ""))

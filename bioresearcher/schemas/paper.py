@@ -11,14 +11,26 @@ from bioresearcher.schemas.base import SENTENCE, Origin, Value
 Status = Literal["ok", "retracted", "concern", "corrected", "unknown"]
 
 
+NoticeKind = Literal["retraction", "concern", "correction"]
+
+
 class Notice(Value):
     """A retraction, expression of concern or correction that was published about a paper."""
 
-    what: Literal["retraction", "concern", "correction"]
+    what: NoticeKind
     pmid: str | None = Field(default=None, description="of the notice")
     doi: str | None = Field(default=None, description="of the notice")
     date: str | None = Field(default=None, description="as its source gives it")
     source: str = Field(default="", description="the service that reports it, e.g. `pubmed`, `crossref`")
+
+
+class NoticeTarget(Value):
+    """A paper that a notice is about; without identifiers if the notice names none."""
+
+    what: NoticeKind
+    pmid: str | None = None
+    pmcid: str | None = None
+    doi: str | None = None
 
 
 class Paper(Value):
@@ -42,6 +54,9 @@ class Paper(Value):
     languages: tuple[str, ...] = Field(default=(), description="codes such as `eng`; empty when not stated")
     status: Status = "unknown"
     notices: tuple[Notice, ...] = Field(default=(), description="retractions, concerns and corrections")
+    notice_of: tuple[NoticeTarget, ...] = Field(
+        default=(), description="the papers it is a notice about; empty for a paper, which is no notice"
+    )
 
 
 class PaperAnswers(Value):

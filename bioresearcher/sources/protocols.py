@@ -93,7 +93,9 @@ class StatusSource(Protocol):
         ...
 
     async def recheck(self, papers: Sequence[Paper]) -> Sequence[Paper]:
-        """Return those of the papers it knows, with their current status and notices.
+        """Return those of the papers it knows, with title, authors, status and notices as it has them now.
+
+        A title and authors of another article show that the paper's identifier is not its own.
 
         Raises:
             OutsideError: The source cannot be reached.

@@ -14,6 +14,7 @@ from bioresearcher.errors import AnswerError, InputError, OutsideError
 from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.papers.identifiers import Identifiers, paper_id
 from bioresearcher.papers.injection import redacted_record
+from bioresearcher.papers.notices import NOTICE_WORDS, another_article, bind_notices
 from bioresearcher.retrieval.bm25 import terms
 from bioresearcher.schemas.ask_literature import ScreenPaperInput
 from bioresearcher.schemas.base import Objective, Origin
@@ -145,13 +146,14 @@ def unique(papers: Iterable[Paper]) -> Unique:
             at = len(kept)
             kept.append(paper)
         else:
-            kept[at] = _joined(kept[at], paper)
+            if not another_article(kept[at], paper):  # else an identifier is wrong, which `check_status` tells
+                kept[at] = _joined(kept[at], paper)
             if paper.id != kept[at].id:
                 called[paper.id] = kept[at].id
         for key in (*_keys(kept[at]), *_keys(paper), _title_key(paper)):
             if key:
                 place.setdefault(key, at)
-    return Unique(tuple(kept), called, _preprints(kept))
+    return Unique(tuple(bind_notices(kept)), called, _preprints(kept))
 
 
 def is_preprint(paper: Paper) -> bool:
@@ -204,7 +206,8 @@ async def check_status(
 ) -> tuple[list[Paper], list[StatusCheck], list[Failure]]:
     """Ask sources for the papers' retraction status: (papers, a row for each, sources that could not be asked).
 
-    A status never improves: a notice that a source does not know of stays.
+    A status never improves: a notice that a source does not know of stays. The status of another article that a source
+    has under the paper's identifier is not taken; it is a failure that names both.
 
     Args:
         sources: All of them are asked of all papers, side by side.
@@ -218,12 +221,25 @@ async def check_status(
     for paper in papers:
         now, said = paper, []
         for name, found in asked:
-            if paper.id in found:
+            record = found.get(paper.id)
+            if record is not None and another_article(paper, record):
+                failures.append(_mistaken(paper, record, name, stage))
+            elif record is not None:
                 said.append(name)
-                now = worse(now, found[paper.id])
+                now = worse(now, record)
         checked.append(now)
         rows.append(StatusCheck(paper_id=paper.id, before=paper.status, now=now.status, sources=tuple(said)))
     return checked, rows, failures
+
+
+def _mistaken(paper: Paper, record: Paper, name: str, stage: str) -> Failure:
+    """Return a failure for a paper whose identifier stands for another article."""
+    known = f"PMID {paper.pmid}" if paper.pmid else f"DOI {paper.doi}"
+    message = (
+        f"{paper.id}: {name} has another article under {known}: “{record.title[:120]}” by {record.authors[0][:60]}; "
+        "its status was not taken over."
+    )
+    return Failure(item=paper.id, stage=stage, message=message, hint="Correct the identifier of the paper.")
 
 
 def worse(paper: Paper, found: Paper) -> Paper:
@@ -318,12 +334,14 @@ async def screen_papers(
 
 
 def ruled_out(paper: Paper, rules: ScreeningRules) -> tuple[DecidedBy, str] | None:
-    """Return the rule that leaves a paper out, and why; None when none does. Own papers fall by status only."""
+    """Return the rule that leaves a paper out, and why; None if none does. Own papers fall by status or as notices."""
     if paper.id in rules.exclude:
         return "person", "Taken out with --exclude."
     if paper.status == "retracted":
         said = f"It is retracted{_notice(paper)}: not used. --include {paper.id} would use it all the same."
         return "retraction", said
+    if paper.notice_of:
+        return "type", f"It is {NOTICE_WORDS[paper.notice_of[0].what]}, not a paper: not read for methods."
     if paper.source == "own":
         return None
     if paper.id in rules.preprints:

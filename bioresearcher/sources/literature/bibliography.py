@@ -1,15 +1,16 @@
-"""Bibliographies exported by a reference manager (BibTeX, BibLaTeX, RIS, CSL JSON), with the files beside them.
+"""Bibliographies exported by reference managers and databases, with the files beside them.
 
-Each format has one reader that gives `Reference` values; everything after that is the same for all of them. An entry's
-files (Zotero's `file` field, RIS L1 and L2) are looked for inside the export's own folder only. An entry without a
-readable file becomes a record with its abstract. A broken entry is one failure with its line; the others are read.
+BibTeX, BibLaTeX, RIS, CSL JSON, PubMed's MEDLINE format (.nbib), Web of Science, RefWorks, EndNote's XML and refer. An
+export is known by its first lines, too: databases save theirs as `.txt`. Each format has one reader that gives
+`Reference` values; everything after that is the same for all of them. An entry's files (Zotero's `file` field, RIS L1
+and L2) are looked for inside the export's own folder only. An entry without a readable file becomes a record with its
+abstract. A broken entry is one failure with its line; the others are read.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,17 +21,31 @@ from urllib.parse import unquote
 from bioresearcher.papers.canonical import UnreadablePaper, clean
 from bioresearcher.papers.documents import SUFFIXES as PAPER_SUFFIXES
 from bioresearcher.papers.identifiers import Identifiers, paper_id, record_document
+from bioresearcher.papers.markup import inline, markup_line, markup_lines, parse_xml, tag_of
+from bioresearcher.papers.notices import STATUS_BY, notice_title, targets_of
 from bioresearcher.papers.reading_process import load_paper
-from bioresearcher.schemas.paper import Document, Failure, Paper
+from bioresearcher.schemas.paper import Document, Failure, Notice, NoticeKind, Paper, Status
+from bioresearcher.sources.literature.bibtex import read_bibtex
+from bioresearcher.sources.literature.references import Reference, UnreadableReference
+from bioresearcher.sources.literature.tagged_references import (
+    read_medline,
+    read_refer,
+    read_refworks,
+    read_ris,
+    read_wos,
+)
 
 if TYPE_CHECKING:
-    from bibtexparser.model import Block
+    from lxml.etree import _Element
 
 MAX_BYTES: Final = 50_000_000
 MAX_ENTRIES: Final = 20_000
 MAX_ATTACHMENTS: Final = 2_000
 _TITLE_WITHIN: Final = 6_000
 """Characters at the beginning of a text in which its title is looked for."""
+_LONGEST_NAME: Final = 300
+"""Longest name of an author in characters."""
+_STATUS: Final = ("retracted", "concern", "corrected", "unknown")
 _YEAR: Final = re.compile(r"\b(1[6-9]\d\d|20\d\d)\b")
 _NOTED: Final = {
     "pmid": re.compile(r"\bPMID:?\s*([1-9][0-9]{0,8})\b", re.IGNORECASE),
@@ -38,32 +53,6 @@ _NOTED: Final = {
     "doi": re.compile(r"\bDOI:?\s*(10\.[0-9]{4,9}/\S+)", re.IGNORECASE),
 }
 """Identifiers in the free text of a note."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """One reference as its file states it; texts are raw."""
-
-    line: int
-    label: str
-    title: str
-    authors: tuple[str, ...] = ()
-    date: str = ""
-    journal: str = ""
-    pmid: str = ""
-    pmcid: str = ""
-    doi: str = ""
-    note: str = ""
-    abstract: str = ""
-    files: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadableReference:
-    """An entry that cannot be read, and the reason."""
-
-    line: int
-    message: str
 
 
 @dataclass(slots=True)
@@ -84,16 +73,23 @@ class Bibliography:
 
 
 def is_bibliography(path: Path) -> bool:
-    """Return True if a file of a folder is a bibliography; a JSON file is one if it is a list of references."""
+    """Return True if a file is a bibliography: by its name, or by its first lines.
+
+    A JSON file is one if it is a list of references; a `.txt` or `.xml` file if it begins like an export.
+    """
     suffix = path.suffix.lower()
-    if suffix != ".json":
-        return suffix in SUFFIXES
+    if suffix in SUFFIXES and suffix != ".json":
+        return True
+    if suffix not in (".json", ".txt", ".xml", ".text"):
+        return False
     try:
         with path.open("rb") as file:
-            head = file.read(65_536)
+            head = file.read(_HEAD)
     except OSError:
         return False
-    return re.match(rb'(?:\xef\xbb\xbf)?\s*\[\s*\{\s*"', head) is not None and b'"title"' in head
+    if suffix == ".json":
+        return re.match(rb'(?:\xef\xbb\xbf)?\s*\[\s*\{\s*"', head) is not None and b'"title"' in head
+    return _reader_by_content(head.decode("utf-8", "replace")) is not None
 
 
 def read_bibliography(path: Path) -> Bibliography:
@@ -105,7 +101,9 @@ def read_bibliography(path: Path) -> Bibliography:
     found = Bibliography(path)
     try:
         data = _bytes(path)
-        entries = _READERS.get(path.suffix.lower(), read_bibtex)(_text(data))
+        text = _text(data)
+        reader = _reader_by_content(text[:_HEAD]) or _READERS.get(path.suffix.lower(), read_bibtex)
+        entries = reader(text)
         if len(entries) > MAX_ENTRIES:
             raise UnreadablePaper(
                 f"it has {len(entries):,} entries; at most {MAX_ENTRIES:,} are read.", hint="Export a collection."
@@ -140,7 +138,7 @@ def _text(data: bytes) -> str:
         raise UnreadablePaper(f"it is not UTF-8 text (byte {error.start + 1}).", hint="Export it as UTF-8.") from error
     if not text.strip():
         raise UnreadablePaper("the file is empty.", hint="Export it again.")
-    if text.lstrip().startswith("<"):
+    if text.lstrip().startswith("<") and _reader_by_content(text[:_HEAD]) is not read_endnote:
         raise UnreadablePaper(
             "it is a web page or XML, not a bibliography.", hint="Export it as BibTeX, RIS or CSL JSON."
         )
@@ -167,25 +165,51 @@ def _add(found: Bibliography, entry: Reference) -> None:
         found.fail(entry.line, f"{entry.label}: it has neither title nor abstract.", "Complete the entry.")
         return
     try:
-        found.papers.append((record, record_document(record)))
+        document = record_document(record)
+        if entry.date.strip() and record.year is None:
+            doubt = f"its date “{clean(entry.date)[:60]}” names no year."
+            document = document.model_copy(update={"warnings": (*document.warnings, doubt)})
+        found.papers.append((record, document))
     except UnreadablePaper:
         message = f"{entry.label}: it has neither a readable file nor an abstract."
         found.fail(entry.line, message, "Attach the paper, or export entries with their abstracts.")
 
 
+_WITHDRAWN: Final = re.compile(r"\W*(retracted|withdrawn)\b(?: article| paper)?\s*[:\]]", re.IGNORECASE)
+_NOTICE_TYPES: Final[Mapping[str, NoticeKind]] = {
+    "retraction of publication": "retraction",
+    "retraction notice": "retraction",
+    "retraction": "retraction",
+    "expression of concern": "concern",
+    "published erratum": "correction",
+    "correction": "correction",
+    "correction, addition": "correction",
+}
+"""Publication types of notices in PubMed and Web of Science."""
+
+
 def _record(found: Bibliography, entry: Reference) -> Paper:
-    noted = {name: m[1] for name, pattern in _NOTED.items() if (m := pattern.search(entry.note))}
-    known = Identifiers.of(**{name: getattr(entry, name) or noted.get(name) for name in _NOTED})
-    title = clean(entry.title)
-    abstract = "\n".join(filter(None, map(clean, entry.abstract.splitlines())))
+    known = Identifiers.of(**{name: getattr(entry, name) or _noted(name, entry.note) for name in _NOTED})
+    title = clean(markup_line(entry.title))
+    abstract = "\n".join(markup_lines(entry.abstract))
     content = hashlib.sha256(f"{title}\n{abstract}".casefold().encode()).hexdigest()
     year = _YEAR.search(entry.date)
+    types = tuple(filter(None, map(clean, entry.types)))
+    kind = next((_NOTICE_TYPES[t.lower()] for t in types if t.lower() in _NOTICE_TYPES), None)
+    kind = kind or notice_title(title)[0]
+    targets = [Identifiers.of(**{n: _noted(n, text) for n in _NOTED}) for text in entry.notice_of]
+    notices = tuple(
+        Notice.model_validate({"what": what, "pmid": Identifiers.of(pmid=_noted("pmid", text)).pmid, "source": "own"})
+        for what, text in entry.noticed
+    )
+    retracted = "Retracted Publication" in types or _WITHDRAWN.match(title)
+    status: Status = min((STATUS_BY[n.what] for n in notices), key=_STATUS.index, default="unknown")
     return Paper(
         id=paper_id(known, content),
         title=title,
-        authors=tuple(filter(None, map(clean, entry.authors))),
+        authors=tuple(_name(found, entry, name) for name in map(clean, map(markup_line, entry.authors)) if name),
         year=int(year[1]) if year else None,
-        journal=clean(entry.journal) or None,
+        journal=clean(markup_line(entry.journal)) or None,
         pmid=known.pmid,
         pmcid=known.pmcid,
         doi=known.doi,
@@ -194,7 +218,24 @@ def _record(found: Bibliography, entry: Reference) -> Paper:
         kind="record",
         path=clean(str(found.path)),
         sha256=found.sha256,
+        publication_types=types,
+        status="retracted" if retracted else status,
+        notices=notices,
+        notice_of=targets_of(kind, targets) if kind else (),
     )
+
+
+def _noted(name: str, text: str) -> str | None:
+    """An identifier in free text, or None."""
+    match = _NOTED[name].search(text)
+    return match[1] if match else None
+
+
+def _name(found: Bibliography, entry: Reference, name: str) -> str:
+    if len(name) <= _LONGEST_NAME:
+        return name
+    found.fail(entry.line, f"{entry.label}: an author of {len(name):,} characters was cut.", "Correct the entry.")
+    return f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def _attachments(found: Bibliography, entry: Reference) -> Iterator[Path]:
@@ -252,79 +293,6 @@ def _holds(text: str, title: str) -> bool:
     return len(wanted) >= 15 and wanted in plain(text[:_TITLE_WITHIN])
 
 
-# RIS: lines `TAG  - value`, an entry from `TY` to `ER`; other lines continue the value above. The format is so small
-# that reading it takes less than repairing a library's result: rispy 0.10 joins an entry without `ER` with the next one
-# without a word, drops the last one, and knows no line numbers.
-
-_TAG: Final = re.compile(r"([A-Z][A-Z0-9])  - ?(.*)")
-_Fields = dict[str, list[str]]
-
-
-def read_ris(text: str) -> list[Reference | UnreadableReference]:
-    """Read the entries in their order; one without `TY` or `ER` is unreadable."""
-    return [
-        UnreadableReference(line, problem) if problem else _ris_entry(line, fields)
-        for line, fields, problem in _ris_blocks(text)
-    ]
-
-
-def _ris_blocks(text: str) -> Iterator[tuple[int, _Fields, str]]:
-    """Split the text into entries: first line, fields, and the problem if it is broken."""
-    fields: _Fields = {}
-    start, tag, stray = 0, "", 0
-    for number, raw in enumerate(text.split("\n"), 1):
-        match = _TAG.fullmatch(raw.rstrip())
-        if match is None:
-            if start and tag and raw.strip():
-                fields[tag][-1] += f"\n{raw.strip()}"
-            elif raw.strip() and not stray:
-                stray = number
-                yield number, {}, f"{clean(raw)[:60]!r} is no part of an entry."
-            continue
-        tag, value = match[1], match[2].strip()
-        if tag == "TY":
-            if start:
-                yield start, {}, f"the entry does not end: ER is missing before line {number}."
-            start, fields, stray = number, {"TY": [value]}, 0
-        elif not start:
-            if not stray:
-                stray = number
-                yield number, {}, f"{tag} stands before the entry's first line, TY."
-        elif tag == "ER":
-            yield start, fields, ""
-            start, fields, tag = 0, {}, ""
-        else:
-            fields.setdefault(tag, []).append(value)
-    if start:
-        yield start, {}, "the entry does not end: the file is cut before its ER."
-
-
-def _values(fields: _Fields, *tags: str) -> list[str]:
-    return [value for tag in tags for value in fields.get(tag, [])]
-
-
-def _first(fields: _Fields, *tags: str) -> str:
-    return next((fields[t][0] for t in tags if fields.get(t) and fields[t][0]), "")
-
-
-def _ris_entry(line: int, fields: _Fields) -> Reference:
-    title = _first(fields, "TI", "T1", "CT")
-    from_pubmed = any("pubmed" in value.lower() for value in _values(fields, "DB", "DP", "SR"))
-    return Reference(
-        line=line,
-        label=clean(_first(fields, "ID") or title)[:60] or fields["TY"][0] or "entry",
-        title=title,
-        authors=tuple(_values(fields, "AU", "A1")),
-        date=_first(fields, "PY", "Y1", "DA"),
-        journal=_first(fields, "T2", "JO", "JF", "JA", "J2"),
-        pmid=_first(fields, "AN") if from_pubmed else "",
-        doi=_first(fields, "DO"),
-        note=" ".join(_values(fields, "N1", "U1", "M1", "C1", "C2", "C6", "AN")),
-        abstract=_first(fields, "AB", "N2"),
-        files=tuple(line for value in _values(fields, "L1", "L2") for line in value.split("\n")),
-    )
-
-
 # CSL JSON: a list of references as Zotero, Mendeley and Pandoc write it; it names no files.
 
 
@@ -377,7 +345,7 @@ def _csl_entry(line: int, number: int, item: object) -> Reference | UnreadableRe
         label=label,
         title=title,
         authors=_csl_authors(item.get("author")),
-        date=_csl_date(issued) if isinstance(issued, dict) else "",
+        date=_csl_date(issued),
         journal=_csl_text(item, "container-title"),
         pmid=_csl_text(item, "PMID"),
         pmcid=_csl_text(item, "PMCID"),
@@ -396,142 +364,110 @@ def _csl_authors(value: object) -> tuple[str, ...]:
     names = []
     for person in value if isinstance(value, list) else []:
         if isinstance(person, dict):
-            parts = [_csl_text(person, n) for n in ("non-dropping-particle", "family")]
-            family = " ".join(filter(None, parts))
-            given = _csl_text(person, "given")
-            names.append(
-                _csl_text(person, "literal") or (f"{family}, {given}" if family and given else family or given)
-            )
+            parts = [_csl_text(person, n) for n in ("dropping-particle", "non-dropping-particle", "family")]
+            whole = (" ".join(filter(None, parts)), _csl_text(person, "given"), _csl_text(person, "suffix"))
+            names.append(_csl_text(person, "literal") or ", ".join(filter(None, whole)))
+        elif isinstance(person, str):
+            names.append(person)
     return tuple(filter(None, names))
 
 
-def _csl_date(issued: Mapping[str, object]) -> str:
-    """Return the year of `{"date-parts": [[2003, 7]]}`, or the text that stands there instead."""
+def _csl_date(issued: object) -> str:
+    """Return the date of `{"date-parts": [[2003, 7]]}`, `{"edtf": …}`, `[{"year": 2003}]`, or the text in its place."""
+    if isinstance(issued, list):
+        return _csl_date(issued[0]) if issued else ""
+    if not isinstance(issued, dict):
+        return str(issued) if isinstance(issued, str | int) and not isinstance(issued, bool) else ""
     parts = issued.get("date-parts")
     while isinstance(parts, list) and parts:
         parts = parts[0]
-    return str(parts) if isinstance(parts, str | int) else _csl_text(issued, "raw") or _csl_text(issued, "literal")
+    if isinstance(parts, str | int) and str(parts):
+        return str(parts)
+    names = ("year", "edtf", "raw", "literal", "date")
+    return next((text for n in names if (text := _csl_text(issued, n))), "")
 
 
-# BibTeX and BibLaTeX, read with bibtexparser, which continues after a broken entry and gives its line.
-
-_TEX: Final = frozenset(["title", "author", "editor", "journal", "journaltitle", "booktitle", "abstract"])
-_MARKUP: Final = re.compile(r"\\(?![%&_#${}])|(?<!\\)[$~]")
-_SEPARATOR: Final = re.compile(r"(?<!\\);")
-_COLON: Final = re.compile(r"(?<!\\):")
+# EndNote's XML: `xml/records/record`; styled text lies in `style` elements whose `face` tells raised and lowered text.
 
 
-def read_bibtex(text: str) -> list[Reference | UnreadableReference]:
-    """Read the entries in their order; a broken one is unreadable.
-
-    LaTeX in names, titles and abstracts becomes plain text; where that fails the raw text is kept.
+def read_endnote(text: str) -> list[Reference | UnreadableReference]:
+    """Read the records in their order.
 
     Raises:
-        UnreadablePaper: It is nested too deeply to be a bibliography.
+        UnreadablePaper: It is not well-formed XML, or not EndNote's.
     """
-    from bibtexparser.entrypoint import parse_string
-
-    logging.getLogger("bibtexparser").setLevel(logging.CRITICAL)  # broken entries are reported as `UnreadableReference`
     try:
-        library = parse_string(text)
-        return [entry for block in library.blocks for entry in _bibtex_block(block)]
-    except RecursionError as error:
-        raise UnreadablePaper("it is nested too deeply for a bibliography.") from error
+        root = parse_xml(text.encode())
+    except (SyntaxError, ValueError) as error:
+        first = clean(str(error).partition("\n")[0])[:160]
+        raise UnreadablePaper(f"it is not well-formed XML: {first}.", hint="Export it again.") from error
+    if root.find("records") is None:
+        raise UnreadablePaper(
+            f"its root element is <{tag_of(root)[:40]}>, which is no bibliography.",
+            hint="Export it as BibTeX, RIS, CSL JSON or EndNote XML.",
+        )
+    for style in root.iter("style"):
+        face = style.get("face", "")
+        style.tag = "sup" if "superscript" in face else "sub" if "subscript" in face else "style"
+    return [_endnote_entry(number, record) for number, record in enumerate(root.iterfind("records/record"), 1)]
 
 
-def _bibtex_block(block: Block) -> list[Reference | UnreadableReference]:
-    from bibtexparser.model import (
-        DuplicateBlockKeyBlock,
-        DuplicateFieldKeyBlock,
-        ImplicitComment,
-        ParsingFailedBlock,
-    )
-    from bibtexparser.model import Entry as BibtexEntry
-
-    line = (block.start_line or 0) + 1
-    if isinstance(block, DuplicateBlockKeyBlock | DuplicateFieldKeyBlock):
-        # two entries under one key are two papers, and of a field that stands twice the first counts
-        inner = block.ignore_error_block
-        return _bibtex_block(inner) if inner is not None else [UnreadableReference(line, clean(str(block.error))[:200])]
-    if isinstance(block, ParsingFailedBlock):
-        reason = clean(str(getattr(block.error, "abort_reason", "") or block.error))[:200].rstrip(". ")
-        return [UnreadableReference(line, f"the entry is broken: {reason or 'it cannot be parsed'}.")]
-    if isinstance(block, ImplicitComment) and re.match(r"\s*@\w+\s*[{(]", block.comment):
-        return [UnreadableReference(line, "the entry is broken: its end is missing.")]
-    if not isinstance(block, BibtexEntry):
-        return []
-    fields: dict[str, str] = {}
-    for item in block.fields:
-        fields.setdefault(item.key.lower(), str(item.value))
-    return [_bibtex_entry(line, clean(block.key)[:60] or f"@{block.entry_type}", fields)]
+_PUBMED: Final = re.compile(r"pubmed|medline|\bnlm\b", re.IGNORECASE)
 
 
-def _bibtex_entry(line: int, label: str, raw: Mapping[str, str]) -> Reference:
-    fields = {name: _latex_text(value) if name in _TEX else value for name, value in raw.items()}
-    eprint = fields.get("eprint", "") if fields.get("eprinttype", "").lower() in ("pubmed", "pmid") else ""
+def _endnote_entry(number: int, record: _Element) -> Reference:
+    def text(path: str) -> str:
+        found = record.find(path)
+        return " ".join(inline(found, skip=frozenset()).split()) if found is not None else ""
+
+    title = text("titles/title")
     return Reference(
-        line=line,
-        label=label,
-        title=fields.get("title", ""),
-        authors=_bibtex_names(raw.get("author", raw.get("editor", ""))),
-        date=fields.get("year", "") or fields.get("date", ""),
-        journal=fields.get("journal", "") or fields.get("journaltitle", "") or fields.get("booktitle", ""),
-        pmid=fields.get("pmid", "") or eprint,
-        pmcid=fields.get("pmcid", ""),
-        doi=_unescaped(fields.get("doi", "")),
-        note=fields.get("note", ""),
-        abstract=fields.get("abstract", ""),
-        files=_bibtex_files(fields.get("file", "")),
+        line=0,
+        label=clean(title)[:60] or f"record {number}",
+        title=title,
+        authors=tuple(clean(inline(e, skip=frozenset())) for e in record.iterfind("contributors/authors/author")),
+        date=text("dates/year"),
+        journal=text("titles/secondary-title") or text("periodical/full-title"),
+        pmid=text("accession-num") if _PUBMED.search(text("remote-database-name")) else "",
+        pmcid=text("custom2"),
+        doi=text("electronic-resource-num"),
+        note=text("notes"),
+        abstract=text("abstract"),
     )
 
 
-def _latex_text(value: str) -> str:
-    if not _MARKUP.search(value):  # pylatexenc takes 3 ms for an abstract in which only % is escaped
-        return re.sub(r"\\([%&_#${}])|[{}]", r"\1", value)
-    from pylatexenc.latex2text import LatexNodes2Text
-
-    try:
-        return str(LatexNodes2Text(keep_comments=False).latex_to_text(value.replace("\n\n", " \n")))
-    except (ValueError, LookupError, AttributeError, TypeError, RecursionError):  # markup that it cannot follow
-        return value
-
-
-def _bibtex_names(value: str) -> tuple[str, ...]:
-    """Split `Last, First and Last, First`; an `and` within braces belongs to one name."""
-    names, depth, start = [], 0, 0
-    for match in re.finditer(r"[{}]|\s+and\s+", value):
-        if match[0] == "{":
-            depth += 1
-        elif match[0] == "}":
-            depth -= 1
-        elif depth <= 0:
-            names.append(value[start : match.start()])
-            start = match.end()
-    return tuple(filter(None, (clean(_latex_text(name)) for name in [*names, value[start:]])))
-
-
-def _unescaped(value: str) -> str:
-    return re.sub(r"\\([\\:;{}_%&#$])", r"\1", value).strip()
-
-
-def _bibtex_files(value: str) -> tuple[str, ...]:
-    """List the paths of a `file` field: `title:path:type;…` with escaped separators, or a path alone."""
-    found = []
-    for part in _SEPARATOR.split(value):
-        pieces = _COLON.split(part)
-        # `C:/…` without title and type would be divided at its drive; it is refused later, so it is kept whole
-        path = pieces[1] if len(pieces) >= 3 and len(pieces[0].strip()) != 1 else part
-        if path.strip():
-            found.append(_unescaped(path))
-    return tuple(found)
-
-
-_READERS: Final[Mapping[str, Callable[[str], list[Reference | UnreadableReference]]]] = {
+_Reader = Callable[[str], list[Reference | UnreadableReference]]
+_READERS: Final[Mapping[str, _Reader]] = {
     ".bib": read_bibtex,
     ".bibtex": read_bibtex,
     ".biblatex": read_bibtex,
     ".ris": read_ris,
     ".json": read_csl_json,
+    ".nbib": read_medline,
+    ".medline": read_medline,
+    ".ciw": read_wos,
+    ".isi": read_wos,
+    ".enw": read_refer,
 }
 SUFFIXES: Final = frozenset(_READERS)
 """Suffixes of bibliographies; a `.json` file is one if it is a list of references."""
+
+_HEAD: Final = 65_536
+_BEGINNINGS: Final[tuple[tuple[_Reader, re.Pattern[str]], ...]] = (
+    (read_medline, re.compile(r"\s*OWN *- ERIC *\n")),
+    (read_medline, re.compile(r"\s*PMID ?- ?\d+ *\n(?:.*\n){0,40}?(?:OWN|STAT|TI|DP|FAU|AU) *- ")),
+    (read_wos, re.compile(r"\s*(?:FN [^\n]*\n(?:VR [^\n]*\n)?\s*)?PT [A-Z]\n(?:[A-Z][A-Z0-9] |   )")),
+    (read_ris, re.compile(r"\s*TY {1,2}- ?[A-Z]{3,6} *\n")),
+    (read_refworks, re.compile(r"\s*Refworks Export Tagged Format\n", re.IGNORECASE)),
+    (read_refworks, re.compile(r"\s*RT [A-Z][^\n]*\n(?:[A-Z][A-Z0-9] [^\n]*\n){2}")),
+    (read_refer, re.compile(r"\s*%0 [A-Z][^\n]*\n%")),
+    (read_bibtex, re.compile(r"\s*(?:%[^\n]*\n\s*)*@[A-Za-z]+\s*\{[^,\s{}]*,\s*[\w-]+\s*=")),
+    (read_endnote, re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?<xml>\s*<records>")),
+)
+"""Beginnings of exports, by which they are known whatever their file is called."""
+
+
+def _reader_by_content(head: str) -> _Reader | None:
+    """The reader of an export by its first lines; None if it is none."""
+    plain = head.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return next((reader for reader, pattern in _BEGINNINGS if pattern.match(plain)), None)

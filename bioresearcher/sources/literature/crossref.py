@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from bioresearcher.papers.canonical import clean
 from bioresearcher.papers.identifiers import Identifiers
+from bioresearcher.papers.markup import markup_line
+from bioresearcher.papers.notices import STATUS_BY
 from bioresearcher.schemas.paper import Notice, Paper, Status
 from bioresearcher.sources.http import Http
 
@@ -26,7 +28,6 @@ _NOTICES: Final = {
     "expression_of_concern": "concern",
 }
 """Crossref's types of updates that bear on a paper's reliability; others (new edition, addendum) do not."""
-_STATUS: Final[dict[str, Status]] = {"retraction": "retracted", "concern": "concern", "correction": "corrected"}
 _WORST: Final[tuple[Status, ...]] = ("retracted", "concern", "corrected", "ok")
 
 
@@ -58,14 +59,15 @@ class Crossref:
             some = wanted[start : start + BATCH]
             known = await self._works("doi", some)
             notices = await self._works("updates", some)
-            present = {d for work in known if (d := _doi(work.get("DOI")))}
+            present = {d: work for work in known if (d := _doi(work.get("DOI")))}
             by_paper: dict[str, list[Notice]] = {d: [] for d in some}
             for doi, notice in (*_updates_of(known), *_updated_by(notices)):
                 if doi in by_paper and notice not in by_paper[doi]:
                     by_paper[doi].append(notice)
             for doi in some:
                 if doi in present or by_paper[doi]:
-                    found.append(_with_status(by_doi[doi], _unique(by_paper[doi])))
+                    paper = _as_named(by_doi[doi], present.get(doi, {}))
+                    found.append(_with_status(paper, _unique(by_paper[doi])))
         return found
 
     async def _works(self, name: str, dois: Sequence[str]) -> list[dict[str, Any]]:
@@ -89,7 +91,7 @@ def works_problem(body: bytes) -> str:
 
 def status_from(notices: Sequence[Notice]) -> Status:
     """Return the worst status that notices give a paper; `ok` without any."""
-    return min((_STATUS[n.what] for n in notices), key=_WORST.index, default="ok")
+    return min((STATUS_BY[n.what] for n in notices), key=_WORST.index, default="ok")
 
 
 def _updates_of(works: Sequence[dict[str, Any]]) -> Iterator[tuple[str, Notice]]:
@@ -130,6 +132,14 @@ def _date(value: object) -> str | None:
 def _unique(notices: Sequence[Notice]) -> list[Notice]:
     """Drop repeats of a notice that both a publisher and Retraction Watch give."""
     return list({(n.what, n.doi): n for n in reversed(notices)}.values())[::-1]
+
+
+def _as_named(paper: Paper, work: dict[str, Any]) -> Paper:
+    """The paper with the title and authors that a work states, as far as it does."""
+    title = next((t for t in work.get("title") or [] if isinstance(t, str)), "")
+    people = (" ".join(str(a.get(n) or "") for n in ("given", "family", "name")) for a in _list(work.get("author")))
+    stated = {"title": clean(markup_line(title)), "authors": tuple(filter(None, map(clean, people)))}
+    return paper.model_copy(update={name: value for name, value in stated.items() if value})
 
 
 def _with_status(paper: Paper, notices: Sequence[Notice]) -> Paper:

@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 
 from bioresearcher.papers.canonical import UnreadablePaper, clean
 from bioresearcher.papers.identifiers import Identifiers, paper_id, record_document
-from bioresearcher.schemas.paper import Document, Notice, Paper
+from bioresearcher.papers.markup import markup_line, markup_lines
+from bioresearcher.papers.notices import as_recorded, targets_of
+from bioresearcher.schemas.paper import Document, Notice, NoticeKind, NoticeTarget, Paper
 from bioresearcher.sources.http import Http, ServiceError
 from bioresearcher.sources.literature.crossref import status_from
 from bioresearcher.sources.literature.eutils import xml_problem
@@ -34,7 +36,14 @@ _FIELDS: Final[Mapping[str, str]] = {
 }
 """PubMed's tags and the same fields here; terms with other tags, as headings, are searched in all fields."""
 _TERM: Final = re.compile(r'("[^"]*"|[^\s()\[\]"]+)\s*\[([^\]]*)\]')
-_TAG: Final = re.compile(r"<[^>]{1,40}>")
+_NOTICE_OF: Final[dict[str, NoticeKind]] = {
+    "retraction of publication": "retraction",
+    "retraction notice": "retraction",
+    "expression of concern": "concern",
+    "published erratum": "correction",
+    "correction": "correction",
+}
+_OF: Final = ("retraction of", "erratum for", "expression of concern for", "correction for")
 _NOTICES: Final = {"retraction in": "retraction", "expression of concern in": "concern", "erratum in": "correction"}
 
 
@@ -93,7 +102,7 @@ class EuropePmc:
                     (r for r in rows if (r.pmid and r.pmid == paper.pmid) or (r.doi and r.doi == paper.doi)), None
                 )
                 if known is not None:
-                    found.append(paper.model_copy(update={"status": known.status, "notices": known.notices}))
+                    found.append(as_recorded(paper, known))
         return found
 
     async def full_text(self, paper: Paper) -> Document | None:
@@ -185,7 +194,7 @@ def _paper(row: dict[str, Any]) -> Paper | None:
         pmid=found.pmid,
         pmcid=found.pmcid,
         doi=found.doi,
-        abstract=_plain(row.get("abstractText")),
+        abstract=_lines(row.get("abstractText")),
         source=EuropePmc.name,
         licence=_plain(row.get("license")) or None,
         publication_types=tuple(
@@ -194,6 +203,7 @@ def _paper(row: dict[str, Any]) -> Paper | None:
         languages=(str(row["language"]),) if row.get("language") else (),
         status="retracted" if "Retracted Publication" in types else status_from(notices),
         notices=notices,
+        notice_of=_notice_of(row, types),
     )
 
 
@@ -207,6 +217,21 @@ def _notices(row: dict[str, Any]) -> list[Notice]:
     return found
 
 
+def _notice_of(row: dict[str, Any], types: list[str]) -> tuple[NoticeTarget, ...]:
+    """The papers that a record retracts, doubts or corrects, if it is such a notice."""
+    kind = next((_NOTICE_OF[t.lower()] for t in types if t.lower() in _NOTICE_OF), None)
+    if kind is None:
+        return ()
+    items = (row.get("commentCorrectionList") or {}).get("commentCorrection") or []
+    named = [item for item in items if str(item.get("type", "")).lower() in _OF]
+    return targets_of(kind, [Identifiers.of(pmid=str(item.get("id") or "")) for item in named])
+
+
 def _plain(value: object) -> str:
-    """Return text without markup."""
-    return clean(_TAG.sub("", value)) if isinstance(value, str) else ""
+    """Return text without markup, on one line."""
+    return clean(markup_line(value)) if isinstance(value, str) else ""
+
+
+def _lines(value: object) -> str:
+    """Return an abstract with a line for each paragraph, `Methods: …` where it has a heading."""
+    return "\n".join(markup_lines(value)) if isinstance(value, str) else ""

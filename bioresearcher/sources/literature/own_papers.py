@@ -13,6 +13,8 @@ from typing import Final
 from bioresearcher.errors import InputError
 from bioresearcher.papers.canonical import UnreadablePaper, clean
 from bioresearcher.papers.documents import ACCEPTED, SUFFIXES
+from bioresearcher.papers.identifiers import Identifiers, paper_id
+from bioresearcher.papers.notices import another_article, bind_notices
 from bioresearcher.papers.reading_process import load_paper
 from bioresearcher.retrieval.bm25 import Bm25
 from bioresearcher.schemas.paper import Document, Failure, Paper
@@ -22,10 +24,10 @@ from bioresearcher.sources.protocols import Hits
 from bioresearcher.sources.pubmed_offline.boolean import StemmedText, match, parse, positive_words
 
 MAX_FILES: Final = 2_000
-HINT: Final = f"Accepted are {ACCEPTED} and bibliographies (.bib, .ris, CSL .json)."
+HINT: Final = f"Accepted are {ACCEPTED} and bibliographies (.bib, .ris, .nbib, CSL .json, Web of Science, EndNote)."
 
 _NOT_READ: Final = frozenset([".doc", ".docx", ".odt", ".rtf", ".htm", ".html", ".epub", ".tex", ".ps", ".djvu"])
-_EXPORTS: Final = frozenset([".rdf", ".enw", ".nbib", ".rdfxml"])
+_EXPORTS: Final = frozenset([".rdf", ".rdfxml"])
 _ABOUT: Final = ("readme", "license", "licence", "changelog", "contributing")
 _PREFERENCE: Final = {"jats": 0, "pdf": 1, "note": 2, "record": 3}
 _STATUS: Final = ("retracted", "concern", "corrected", "unknown", "ok")
@@ -98,7 +100,9 @@ class OwnPapers:
                 if suffix in _NOT_READ:
                     self._fail(file, f"{suffix} files are not read.", HINT)
                 elif suffix in _EXPORTS:
-                    self._fail(file, f"{suffix} files are not read.", "Export it as BibTeX, RIS or CSL JSON.")
+                    self._fail(
+                        file, f"{suffix} files are not read.", "Export it as BibTeX, RIS, CSL JSON or EndNote XML."
+                    )
                 elif (suffix in SUFFIXES or is_bibliography(file)) and file.resolve().is_relative_to(home):
                     yield file
         for problem in problems:
@@ -111,7 +115,8 @@ class OwnPapers:
         """Read all papers with their text, in the order of the files, and list a failure for each unreadable file.
 
         Files that hold the same paper (same PMID, PMC id, DOI or content) become one: JATS before PDF before
-        note, then the longer text; metadata that the chosen file lacks are taken from the others.
+        note, then the longer text; metadata that the chosen file lacks are taken from the others. Two articles under
+        one identifier stay two, and both say so. A retraction notice sets the status of its paper.
         """
         with self._guard:
             if self._loaded is None:
@@ -124,9 +129,9 @@ class OwnPapers:
         failures: list[Failure] = []
         attached: set[Path] = set()
         # bibliographies first: a file that one of them names is read with what its entry says
-        for path in sorted(self._files, key=lambda p: p.suffix.lower() not in BIBLIOGRAPHIES):
+        for path in sorted(self._files, key=lambda p: not _lists_papers(p)):
             try:
-                if path.suffix.lower() in BIBLIOGRAPHIES:
+                if _lists_papers(path):
                     read = read_bibliography(path)
                     found[path] = read.papers
                     self.bibliographies[clean(str(path))] = read.sha256
@@ -140,7 +145,9 @@ class OwnPapers:
                 )
         # the refusal of a web page is dropped if a bibliography names it as the snapshot of an entry
         refused = [failure for path, failure in self._refused if path.resolve() not in attached]
-        return _merged([item for path in self._files for item in found.get(path, [])]), [*refused, *failures]
+        merged = _merged([item for path in self._files for item in found.get(path, [])])
+        bound = bind_notices(paper for paper, _ in merged)
+        return [(p, document) for p, (_, document) in zip(bound, merged, strict=True)], [*refused, *failures]
 
     async def search(self, query: str, limit: int) -> Hits:
         """Find the papers that fulfil at least half of the query's AND clauses and nothing of its NOT, best first.
@@ -177,6 +184,11 @@ class OwnPapers:
         raise UnreadablePaper(f"{clean(paper_id)[:80]} is not among the own papers.")
 
 
+def _lists_papers(path: Path) -> bool:
+    """Return True for a bibliography; a file that was named as one is read as one, and says what is wrong with it."""
+    return path.suffix.lower() in BIBLIOGRAPHIES or is_bibliography(path)
+
+
 def _body(document: Document) -> str:
     return "\n".join(document.text[s.start : s.end] for s in document.sections if s.kind != "references")
 
@@ -201,7 +213,31 @@ def _merged(found: list[tuple[Paper, Document]]) -> list[tuple[Paper, Document]]
         groups = [*apart, (keys, members)]
     position = {id(item): n for n, item in enumerate(found)}
     groups.sort(key=lambda g: position[id(g[1][0])])
-    return [_one(members) for _, members in groups]
+    return [_one(members) for _, group in groups for members in _apart(group)]
+
+
+def _apart(members: list[tuple[Paper, Document]]) -> list[list[tuple[Paper, Document]]]:
+    """Divide members that share an identifier and are different articles; the later ones get ids of their own."""
+    divided: list[list[tuple[Paper, Document]]] = []
+    for paper, document in members:
+        same = next((d for d in divided if not any(another_article(paper, other) for other, _ in d)), None)
+        if same is not None:
+            same.append((paper, document))
+            continue
+        if divided:
+            first = divided[0][0][0]
+            shared = ", ".join(sorted(identifiers(paper) & identifiers(first))) or first.id
+            doubt = f"its identifier ({shared}) also stands on another article, “{first.title[:120]}”: one is wrong."
+            identifier = paper_id(Identifiers(), document.sha256)
+            paper = paper.model_copy(update={"id": identifier, "pmid": None, "pmcid": None, "doi": None})
+            document = document.model_copy(update={"id": identifier, "warnings": (*document.warnings, doubt)})
+        divided.append([(paper, document)])
+    if len(divided) > 1:
+        paper, document = divided[0][0]
+        others = "; ".join(f"“{d[0][0].title[:120]}”" for d in divided[1:])
+        doubt = f"its identifier also stands on another article, {others}: one is wrong."
+        divided[0][0] = (paper, document.model_copy(update={"warnings": (*document.warnings, doubt)}))
+    return divided
 
 
 def _one(members: list[tuple[Paper, Document]]) -> tuple[Paper, Document]:

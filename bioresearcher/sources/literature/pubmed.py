@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from bioresearcher.papers.canonical import UnreadablePaper, clean
 from bioresearcher.papers.identifiers import Identifiers, record_document
+from bioresearcher.papers.notices import as_recorded
 from bioresearcher.schemas.paper import Document, Paper
 from bioresearcher.sources.http import Http, ServiceError
 from bioresearcher.sources.literature.eutils import (
@@ -180,11 +181,7 @@ class PubMed:
             OutsideError: PubMed cannot be reached.
         """
         known = await self.papers((p.pmid for p in papers if p.pmid), kind="status")
-        return [
-            p.model_copy(update={"status": known[p.pmid].status, "notices": known[p.pmid].notices})
-            for p in papers
-            if p.pmid in known
-        ]
+        return [as_recorded(p, known[p.pmid]) for p in papers if p.pmid in known]
 
     async def full_text(self, paper: Paper) -> Document | None:
         """Fetch the article's JATS from PubMed Central's open-access part; None if it has none.

@@ -24,7 +24,7 @@ from bioresearcher.schemas.paper import Paper
 from bioresearcher.sources.pubmed_offline.query import COLUMNS, EVERY, MAX_VARIANTS, SEPARATOR, STEMMED, plain_words
 from bioresearcher.sources.pubmed_offline.records import Record, deleted, read_record, read_records
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 SOURCE: Final = "pubmed-xml"
 _KNOWN_STEMS: Final = 200_000
 _WEIGHTS: Final = {"title": 3.0, "mesh": 2.0, "major": 0.0, "keywords": 2.0, "year": 0.0, "flags": 0.0}

@@ -15,17 +15,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, Literal, cast
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from bioresearcher.papers.canonical import UnreadablePaper, clean
 from bioresearcher.papers.identifiers import Identifiers, paper_id
-from bioresearcher.schemas.paper import Notice, Paper
+from bioresearcher.papers.markup import inline, unescaped
+from bioresearcher.papers.notices import targets_of
+from bioresearcher.schemas.paper import Notice, NoticeKind, NoticeTarget, Paper, Status
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-
-Status = Literal["ok", "retracted", "concern", "corrected", "unknown"]
 
 MAX_UNPACKED: Final = 8_000_000_000
 MAX_RECORD: Final = 32_000_000
@@ -34,7 +34,15 @@ ROOTS: Final = frozenset(["PubmedArticleSet", "MedlineCitationSet"])
 RECORDS: Final = ("PubmedArticle", "MedlineCitation", "DeleteCitation", "PubmedBookArticle")
 _DOWNLOAD: Final = "Download it again; nothing of it is used."
 _YEAR: Final = re.compile(r"\b(1[6-9]\d\d|20\d\d)\b")
+_DOI: Final = re.compile(r"10\.[0-9]{4,9}/\S+")
 _NOTICES: Final = {"RetractionIn": "retraction", "ExpressionOfConcernIn": "concern", "ErratumIn": "correction"}
+_NOTICE_OF: Final[dict[str, tuple[NoticeKind, str]]] = {
+    "Retraction Notice": ("retraction", "RetractionOf"),
+    "Retraction of Publication": ("retraction", "RetractionOf"),
+    "Expression of Concern": ("concern", "ExpressionOfConcernFor"),
+    "Published Erratum": ("correction", "ErratumFor"),
+}
+"""Publication types of notices, with the kind of reference by which they name their paper."""
 _STATUS: Final[tuple[tuple[Status, str, str], ...]] = (
     ("retracted", "RetractionIn", "Retracted Publication"),
     ("concern", "ExpressionOfConcernIn", ""),
@@ -101,6 +109,7 @@ def read_record(element: _Element, *, source: str, path: str, sha256: str) -> Re
         languages=tuple(filter(None, map(_all, article.iterfind("Language")))),
         status=_status(citation, types),
         notices=tuple(_notices(citation, source)),
+        notice_of=_notice_of(citation, types),
     )
     headings = list(citation.iterfind("MeshHeadingList/MeshHeading"))
     return Record(
@@ -122,7 +131,8 @@ def read_record(element: _Element, *, source: str, path: str, sha256: str) -> Re
 
 
 def _all(element: _Element) -> str:
-    return clean("".join(str(t) for t in element.itertext()))
+    """The text of an element with its markup made readable; entities that were escaped twice are resolved."""
+    return clean(unescaped(inline(element, skip=frozenset())))
 
 
 def _text(element: _Element, path: str) -> str:
@@ -180,6 +190,20 @@ def _notices(citation: _Element, source: str) -> Iterator[Notice]:
             yield Notice.model_validate(
                 {"what": what, "pmid": pmid, "date": date[1] if date else None, "source": source}
             )
+
+
+def _notice_of(citation: _Element, types: list[str]) -> tuple[NoticeTarget, ...]:
+    """The papers that a record retracts, doubts or corrects, if it is such a notice."""
+    kind, reference = next((_NOTICE_OF[t] for t in types if t in _NOTICE_OF), (None, ""))
+    if kind is None:
+        return ()
+    path = "CommentsCorrectionsList/CommentsCorrections"
+    named = [e for e in citation.iterfind(path) if e.get("RefType") == reference]
+    found = (
+        Identifiers.of(pmid=_text(e, "PMID"), doi=doi[0] if (doi := _DOI.search(_text(e, "RefSource"))) else None)
+        for e in named
+    )
+    return targets_of(kind, list(found))
 
 
 def _status(citation: _Element, types: list[str]) -> Status:

@@ -22,6 +22,7 @@ from typing import Final, TypeVar
 from bioresearcher.errors import InputError, OutsideError, StoppedError
 from bioresearcher.papers.canonical import UnreadablePaper, clean
 from bioresearcher.papers.identifiers import record_document
+from bioresearcher.papers.notices import as_recorded
 from bioresearcher.retrieval.bm25 import terms
 from bioresearcher.schemas.paper import Document, Failure, Paper
 from bioresearcher.sources.protocols import Hits
@@ -252,7 +253,7 @@ class PubmedFiles(Vocabulary):
         for paper in papers:
             record = self.paper(f"PMID{paper.pmid}") if paper.pmid else None
             if record is not None:
-                found.append(paper.model_copy(update={"status": record.status, "notices": record.notices}))
+                found.append(as_recorded(paper, record))
         return found
 
     def variants(self, prefix: str) -> list[str]:
