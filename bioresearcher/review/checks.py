@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from bioresearcher.review import (
     checks_agreement,
+    checks_amounts,
+    checks_counts,
     checks_data,
     checks_flow,
     checks_numbers,
@@ -34,6 +36,8 @@ CHECKS: tuple[Check, ...] = (
     *checks_flow.CHECKS,
     *checks_data.CHECKS,
     *checks_numbers.CHECKS,
+    *checks_amounts.CHECKS,
+    *checks_counts.CHECKS,
     *checks_statistics.CHECKS,
     *checks_study.CHECKS,
     *checks_agreement.CHECKS,
