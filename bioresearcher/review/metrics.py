@@ -28,6 +28,7 @@ from bioresearcher.review.vocabulary import (
     SOFTWARE,
     VALIDATION,
 )
+from bioresearcher.review.record import bounded
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import METRICS, CheckFinding, Metric, MetricName, Review, Severity
 from bioresearcher.text.format import count_of
@@ -274,11 +275,14 @@ _TITLE_OF: dict[str, str] = {c.id: c.title for c in CHECKS}
 def review_by_rule(protocol: Protocol, context: CheckContext | None = None) -> Review:
     """Review a protocol without a model: checks, measured features, and the scores computed from both.
 
-    The result has `origin="offline"`, all five metrics, and the verdict of `decide_verdict`.
+    The result has `origin="offline"`, all five metrics, and the verdict of `decide_verdict`. A foreign document (one with
+    `origin="source"`) is not judged: it has the findings that the checks' records allow, no metrics and no verdict.
     The same protocol and context always give the same review.
     """
     known = context or CheckContext()
     findings = run_checks(protocol, known)
+    if protocol.origin == "source":
+        return _not_judged(protocol, bounded(findings))
     view = prepare(protocol, known)
     features = measure(view)
     bases = _bases(features)
@@ -288,6 +292,19 @@ def review_by_rule(protocol: Protocol, context: CheckContext | None = None) -> R
     verdict = decide_verdict(tuple(metrics.values()), findings, steps=features.steps)
     review = Review(metrics=metrics, findings=findings, verdict=verdict, origin="offline")
     return review.model_copy(update={"summary": _summary(review, features, known)})
+
+
+def _not_judged(protocol: Protocol, findings: tuple[CheckFinding, ...]) -> Review:
+    steps = count_of(len(protocol.steps), "step")
+    parts = count_of(len(protocol.parts), "part")
+    return Review(
+        metrics={},
+        findings=findings,
+        verdict="not judged",
+        origin="offline",
+        summary=f"{steps} in {parts}; {count_severities(findings)}. Not judged: checks look for mistakes in numbers and"
+        " units; whether the methods, the order and the amounts are right, only a reader or a model can tell.",
+    )
 
 
 def decide_verdict(

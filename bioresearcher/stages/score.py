@@ -51,7 +51,8 @@ async def score_protocol(
         note(caller, SCORE_PROTOCOL, f"scored by rule, as {why}: {said}")
     if not counted:
         return by_rule
-    metrics = {name: counted.get(name) or _ruled(by_rule.metrics[name]) for name in METRICS}
+    given = {name: counted.get(name) or _by_rule(by_rule, name) for name in METRICS}
+    metrics = {name: metric for name, metric in given.items() if metric is not None}
     summary = answer.value.summary.strip() or by_rule.summary
     return Review(
         metrics=metrics,
@@ -98,6 +99,11 @@ def _located(given: MetricScore, shown: Brief) -> Metric:
     quotes = dict.fromkeys(q.strip() for q in given.evidence if stands_in(q, shown.text))
     found = {q: shown.place_of(q, stands_in) or "protocol" for q in list(quotes)[:QUOTES]}
     return Metric(score=given.score, evidence=tuple(found), reason=given.reason, places=tuple(found.values()))
+
+
+def _by_rule(review: Review, name: MetricName) -> Metric | None:
+    """Return the metric as computed by rule; None for a foreign document, which rules do not judge."""
+    return _ruled(review.metrics[name]) if name in review.metrics else None
 
 
 def _ruled(metric: Metric) -> Metric:

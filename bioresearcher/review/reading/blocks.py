@@ -92,7 +92,8 @@ def _lettered(lines: list[str]) -> dict[int, tuple[str, str]]:
         upper = letter.isupper()
         following = chr(ord(letter) + 1)
         ahead = next((x for _, x, _ in marked[at + 1 :] if x.isupper() == upper), "")
-        first = letter in "aA" and ahead == following
+        headed = letter == "a" and at > 0 and marked[at - 1][0] in found and marked[at - 1][1].isupper()
+        first = letter in "aA" and (ahead == following or headed)
         if first or (last[upper] and ord(letter) == ord(last[upper]) + 1):
             found[n] = (letter, text)
             last[upper] = letter
