@@ -170,7 +170,7 @@ def _reviewed(loaded: list[_Loaded], args: argparse.Namespace) -> list[FileRevie
     """Review each file by rule, with a model's scores where one is configured and there are steps to judge."""
     import asyncio
 
-    from bioresearcher.review.metrics import review_by_rule
+    from bioresearcher.review.metrics import review_without_model
 
     known = [(r.protocol, r.context) for r in loaded if r.protocol is not None and r.context is not None]
     settings = _settings_with_model(args) if any(p.steps for p, _ in known) else None
@@ -180,7 +180,9 @@ def _reviewed(loaded: list[_Loaded], args: argparse.Namespace) -> list[FileRevie
             f"--min-score needs scores, and {foreign} has none: without a model a document from elsewhere is not judged.",
             hint="Name a model (--model reviewer=NAME), or use --fail-on, which follows findings alone.",
         )
-    reviews = iter(asyncio.run(_scored(known, settings)) if settings else [review_by_rule(p, c) for p, c in known])
+    reviews = iter(
+        asyncio.run(_scored(known, settings)) if settings else [review_without_model(p, c) for p, c in known]
+    )
     return [r.result if r.protocol is None else replace(r.result, review=next(reviews)) for r in loaded]
 
 

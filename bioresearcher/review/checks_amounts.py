@@ -61,8 +61,6 @@ def impossible_temperature(text: str) -> Iterator[tuple[str, int, int, str]]:
             yield "hotter than a sample in a tube or plate can be", q.start, q.end, advice
 
 
-
-
 # -- speed --------------------------------------------------------------------------------------------
 
 _SMALL_CENTRIFUGE: Final = re.compile(
@@ -101,7 +99,8 @@ def _fastest(text: str, q: Quantity) -> tuple[float, str]:
 
 
 _BARE_SPEED: Final = re.compile(
-    r"\b(?:centrifug|spin|spun)\w*\b[^.;\n]{0,50}?\bat\s+(?P<v>\d{1,3},?\d{3}|\d{1,2} ?[xX×])\s+(?=for\b|at\b|and\b)", re.I
+    r"\b(?:centrifug|spin|spun)\w*\b[^.;\n]{0,50}?\bat\s+(?P<v>\d{1,3},?\d{3}|\d{1,2} ?[xX×])\s+(?=for\b|at\b|and\b)",
+    re.I,
 )
 
 
@@ -116,17 +115,22 @@ def speed_without_unit(text: str) -> Iterator[tuple[str, int, int, str]]:
 _WELLS: Final = {6: 17e-3, 12: 7e-3, 24: 3.6e-3, 48: 1.8e-3, 96: 2.4e-3, 384: 0.3e-3, 1536: 0.015e-3}
 """Wells of a plate -> litres that the largest common well of that plate holds (96: deep well)."""
 _PLATE: Final = re.compile(r"\b(6|12|24|48|96|384|1536)[- ]?well\b", re.I)
-_PER_WELL: Final = re.compile(r"\b(?:per|to each|in(?:to)? each|to every|each) (?:of the )?(?:\d+ )?wells?\b|/\s?well\b", re.I)
+_PER_WELL: Final = re.compile(
+    r"\b(?:per|to each|in(?:to)? each|to every|each) (?:of the )?(?:\d+ )?wells?\b|/\s?well\b", re.I
+)
 _TUBE: Final = re.compile(
     r"\b(?:in(?:to)?|to) (?:an? |the |each |new |clean |fresh |sterile |labell?ed |single )*"
     r"(?P<size>\d+(?:\.\d+)?)[- ]?(?P<unit>m[lL]|µ[lL]|μ[lL]|ul|uL) (?:[\w-]+ ){0,2}?(?:tube|vial)\b"
 )
 _MICRO_TUBE: Final = re.compile(
     r"\b(?:in(?:to)?|to) (?:an? |the |each |new |clean |fresh |sterile |labell?ed )*"
-    r"(?:microfuge|microcentrifuge|eppendorf|micro-?centrifuge) (?:tube|vial)\b", re.I
+    r"(?:microfuge|microcentrifuge|eppendorf|micro-?centrifuge) (?:tube|vial)\b",
+    re.I,
 )
 _MOVE: Final = re.compile(r"^\W*(?:\w+,? )?(?:add|transfer|pipette?|dispense|place|put|aliquot|load)\b", re.I)
-_SEVERAL: Final = re.compile(r"\b(?:tubes|vials|aliquots?|divide|split|batches|several|multiple|portions?|at a time|repeat)\b", re.I)
+_SEVERAL: Final = re.compile(
+    r"\b(?:tubes|vials|aliquots?|divide|split|batches|several|multiple|portions?|at a time|repeat)\b", re.I
+)
 
 
 def over_full(text: str) -> Iterator[tuple[str, int, int, str]]:
@@ -141,9 +145,15 @@ def over_full(text: str) -> Iterator[tuple[str, int, int, str]]:
                 yield f"more than a well of a {plate.group(1)}-well plate holds", q.start, q.end, "Check the volume."
     tube = _TUBE.search(text) or _MICRO_TUBE.search(text)
     if tube and _MOVE.search(text) and not _SEVERAL.search(text):
-        size = next(iter(quantities(f"{tube.group('size')} {tube.group('unit')}"))).value if "size" in tube.groupdict() else 2.2e-3
+        size = (
+            next(iter(quantities(f"{tube.group('size')} {tube.group('unit')}"))).value
+            if "size" in tube.groupdict()
+            else 2.2e-3
+        )
         for q in volumes:
-            vessel = re.search(r"\b(?:from|in) (?:an? |the )?$", text[: q.start])
+            vessel = re.search(
+                r"(?:\b(?:from|in) (?:an? |the )?|\b(?:bottle|flask|beaker|tube|vial|carboy) ?\()$", text[: q.start]
+            )
             if q.end <= tube.start() and tube.start() - q.end < 80 and q.value > 1.5 * size and not vessel:
                 yield "more than the tube holds", q.start, q.end, "Check the volume and the tube."
 
@@ -212,9 +222,13 @@ _NAMED_MOLAR: Final = tuple((re.compile(rf"\s*(?:of\s+)?(?:{n})(?![\w-])"), most
 _NAMED_PERCENT: Final = tuple(
     (re.compile(rf"\s*(?:\(?[wv]\s?/\s?[wv]\)?\s*)?(?:of\s+)?(?:{n})(?!\w)", re.I), most) for n, most in _MOST_PERCENT
 )
-_OF_SATURATION: Final = re.compile(r"\bsaturat\w*|humidity|confluen\w*|identity|recover\w*|yield|efficien\w*|increase|excess", re.I)
+_OF_SATURATION: Final = re.compile(
+    r"\bsaturat\w*|humidity|confluen\w*|identity|recover\w*|yield|efficien\w*|increase|excess", re.I
+)
 _INCUBATOR: Final = re.compile(r"(?:\s*\(v/v\))?\s*(?:CO2|CO₂)(?!\w)", re.I)
-_OTHER_GAS: Final = re.compile(r"\b(?:euthan|an(?:a)?esth|anoxic|anaerob|N2|nitrogen|chamber gas|carbonat|dry ice|purge|mix)\w*", re.I)
+_OTHER_GAS: Final = re.compile(
+    r"\b(?:euthan|an(?:a)?esth|anoxic|anaerob|N2|nitrogen|chamber gas|carbonat|dry ice|purge|mix)\w*", re.I
+)
 
 
 def impossible_concentration(text: str) -> Iterator[tuple[str, int, int, str]]:
@@ -231,7 +245,12 @@ def impossible_concentration(text: str) -> Iterator[tuple[str, int, int, str]]:
                 yield f"more concentrated than its solution can be ({most:g} M)", q.start, q.end, advice
         elif q.dimension == "percent" and not _OF_SATURATION.search(text):
             most = next((m for pattern, m in _NAMED_PERCENT if pattern.match(after)), 100.0)
-            if q.value > most and (most < 100 or re.match(r"\s*(?:\(?[vw]/[vw]\)?\s*)?[A-Za-z]*(?:ol|one|FBS|FCS|serum|glycerol|Tween|Triton)\b", after)):
+            if q.value > most and (
+                most < 100
+                or re.match(
+                    r"\s*(?:\(?[vw]/[vw]\)?\s*)?[A-Za-z]*(?:ol|one|FBS|FCS|serum|glycerol|Tween|Triton)\b", after
+                )
+            ):
                 yield f"more than it can be had in ({most:g} %)", q.start, q.end, advice
             elif _INCUBATOR.match(after) and 21 < q.value and not _OTHER_GAS.search(text):
                 yield "more CO2 than an incubator for cells holds", q.start, q.end, advice
@@ -251,8 +270,12 @@ def wrong_dilution(text: str) -> Iterator[tuple[str, int, int, str]]:
     masses = [q for q in found if q.dimension == "mass"]
     made = [q for q in found if q.dimension == "mass per volume"]
     advice = "Compute the amounts anew."
-    if _PARTS.search(text) and len(masses) == 1 and len(volumes) == 1 and len(made) == 1 and _IN.search(
-        text[masses[0].end : volumes[0].start] if masses[0].end <= volumes[0].start else ""
+    if (
+        _PARTS.search(text)
+        and len(masses) == 1
+        and len(volumes) == 1
+        and len(made) == 1
+        and _IN.search(text[masses[0].end : volumes[0].start] if masses[0].end <= volumes[0].start else "")
     ):
         mass, volume, goal = masses[0], volumes[0], made[0]
         expected = mass.value / volume.value
@@ -265,19 +288,27 @@ def wrong_dilution(text: str) -> Iterator[tuple[str, int, int, str]]:
 
 
 _IN: Final = re.compile(r"\b(?:in|to|with|into)\b", re.I)
-_FOR: Final = re.compile(r"\b(?:for|to (?:make|give|get|obtain|yield|prepare|a final)|final|stock|gives?|giving|yields?|=)(?:\b|\s)", re.I)
+_FOR: Final = re.compile(
+    r"\b(?:for|to (?:make|give|get|obtain|yield|prepare|a final)|final|stock|gives?|giving|yields?|=)(?:\b|\s)", re.I
+)
 
 
 def _near(a: float, b: float) -> bool:
     return b > 0 and 0.74 < a / b < 1.35
 
 
-def _taken(text: str, levels: list[Quantity], volumes: list[Quantity], advice: str) -> Iterator[tuple[str, int, int, str]]:
+def _taken(
+    text: str, levels: list[Quantity], volumes: list[Quantity], advice: str
+) -> Iterator[tuple[str, int, int, str]]:
     """`V1 of the C1 stock to V2 for C2`, in this order, or with the stock's concentration first."""
     stock, goal = levels
     taken, whole = volumes
     ordered = max(stock.start, taken.start) < whole.start < goal.start and min(stock.start, taken.start) < whole.start
-    if not ordered or not _FOR.search(text[whole.end : goal.start]) or not _IN.search(text[max(stock.end, taken.end) - 1 : whole.start]):
+    if (
+        not ordered
+        or not _FOR.search(text[whole.end : goal.start])
+        or not _IN.search(text[max(stock.end, taken.end) - 1 : whole.start])
+    ):
         return
     if not re.search(r"\bof\b|stock", text[min(stock.end, taken.end) : max(stock.start, taken.start) + 40]):
         return
@@ -288,7 +319,8 @@ def _taken(text: str, levels: list[Quantity], volumes: list[Quantity], advice: s
 
 
 _TOTAL: Final = re.compile(
-    r"\b(?:(?:total|final|reaction) (?:reaction )?volume (?:of|is|=|:)|in a (?:total |final )?(?:reaction|volume) of|reactions? of)\s*$", re.I
+    r"\b(?:(?:total|final|reaction) (?:reaction )?volume (?:of|is|=|:)|in a (?:total |final )?(?:reaction|volume) of|reactions? of)\s*$",
+    re.I,
 )
 
 
@@ -299,7 +331,12 @@ def more_than_whole(text: str) -> Iterator[tuple[str, int, int, str]]:
         if not _TOTAL.search(text[: whole.start]):
             continue
         for q in volumes:
-            if q.end < whole.start and whole.start - q.end < 90 and q.value > 1.05 * whole.value and not _SEVERAL.search(text):
+            if (
+                q.end < whole.start
+                and whole.start - q.end < 90
+                and q.value > 1.05 * whole.value
+                and not _SEVERAL.search(text)
+            ):
                 yield "more than the whole volume", q.start, whole.end, "Check both volumes."
                 break
 
@@ -322,7 +359,10 @@ _DOUBLE: Final = re.compile(
     r"|(?:for|at)\s+or (?:overnight|until|at|for)\b|at\s+(?:[<>≥≤~])?\s*(?=[.;]\s*$)))",
     re.I,
 )
-_LONE: Final = re.compile(r"(?:^\W*|[,;]\s+|\b(?:and|then)\s+)(?P<gap>(?:add|transfer|pipette|dispense)\s+of\s+(?!each|the (?:following|above)))", re.I)
+_LONE: Final = re.compile(
+    r"(?:^\W*|[,;]\s+|\b(?:and|then)\s+)(?P<gap>(?:add|transfer|pipette|dispense)\s+of\s+(?!each|the (?:following|above)))",
+    re.I,
+)
 
 
 def missing_value(text: str) -> Iterator[tuple[str, int, int, str]]:
@@ -343,7 +383,8 @@ _AT_TIME: Final = re.compile(
     re.I,
 )
 _OF_WRONG: Final = re.compile(
-    r"\b(?:add|transfer|pipette|dispense)\s+(?P<q>-?\d+(?:\.\d+)?\s?(?:(?:°|º|˚)\s?C|min(?:utes?)?|sec(?:onds?)?|hours?|rpm|x ?g))\s+(?:of|to)\b", re.I
+    r"\b(?:add|transfer|pipette|dispense)\s+(?P<q>-?\d+(?:\.\d+)?\s?(?:(?:°|º|˚)\s?C|min(?:utes?)?|sec(?:onds?)?|hours?|rpm|x ?g))\s+(?:of|to)\b",
+    re.I,
 )
 
 
@@ -371,7 +412,8 @@ def backward_range(text: str) -> Iterator[tuple[str, int, int, str]]:
 # -- time ---------------------------------------------------------------------------------------------
 
 _BRIEF: Final = re.compile(
-    r"\b(?:vortex|microcentrifuge|microfuge|quick ?spin|pulse ?spin|centrifuge|spin)(?:ed)?\b(?P<rest>[^.,;\n]{0,50}?)\bfor\s+(?=\d)", re.I
+    r"\b(?:vortex|microcentrifuge|microfuge|quick ?spin|pulse ?spin|centrifuge|spin)(?:ed)?\b(?P<rest>[^.,;\n]{0,50}?)\bfor\s+(?=\d)",
+    re.I,
 )
 
 
@@ -388,7 +430,8 @@ def too_long(text: str) -> Iterator[tuple[str, int, int, str]]:
 
 _STAGE: Final = re.compile(
     r"\b(?P<stage>denatur|anneal|exten[sd])\w*(?:\s+(?:step|temperature))?\s*(?:at|:|for \d+ ?(?:s|sec|min)\w* at|\(|=)?\s*"
-    r"(?P<value>\d{2,3})\s?(?:°|º|˚)?\s?C\b", re.I
+    r"(?P<value>\d{2,3})\s?(?:°|º|˚)?\s?C\b",
+    re.I,
 )
 
 

@@ -20,7 +20,9 @@ def _number(text: str) -> int:
 
 
 _EMPTY: Final = re.compile(r"(?<![\w-])[nN]\s*=\s*0(?![\d.,])(?!\s*(?:to|-|–|,|\.\.))(?P<what>[^.;,)\n]{0,60})")
-_GROUP: Final = re.compile(r"\b(?:mice|rats?|animals?|patients|samples|replicates|subjects|participants|per group|group)\b", re.I)
+_GROUP: Final = re.compile(
+    r"\b(?:mice|rats?|animals?|patients|samples|replicates|subjects|participants|per group|group)\b", re.I
+)
 
 
 def empty_group(view: CheckedProtocol) -> Iterator[CheckHit]:
@@ -82,9 +84,14 @@ def wrong_correction(view: CheckedProtocol) -> Iterator[CheckHit]:
     for s in view.steps:
         for m in _BONFERRONI.finditer(s.body):
             tests = _number(m.group("tests") or m.group("tests2"))
-            stated, alphas = m.group("level") or m.group("level2"), (m.group("alpha"),) if m.group("alpha") else (".05", ".01", ".025", ".1")
+            stated, alphas = (
+                m.group("level") or m.group("level2"),
+                (m.group("alpha"),) if m.group("alpha") else (".05", ".01", ".025", ".1"),
+            )
             half = 0.51 * 10 ** -len(stated.partition(".")[2])
-            if not any(abs(float(a) / tests - float(stated)) <= max(half, 0.02 * float(stated)) for a in alphas) and float(stated) not in map(float, alphas):
+            if not any(
+                abs(float(a) / tests - float(stated)) <= max(half, 0.02 * float(stated)) for a in alphas
+            ) and float(stated) not in map(float, alphas):
                 yield CheckHit(
                     s.location, f"the level does not fit {tests} tests: {quote_match(m)}", "Compute the level anew."
                 )
@@ -93,10 +100,13 @@ def wrong_correction(view: CheckedProtocol) -> Iterator[CheckHit]:
 _MADE: Final = re.compile(
     r"\b(?:the |this |your )(?:\w+ ){0,3}?(?:supernatant|pellet|eluate|elution|solution|buffer|lysate|mixture|mix|samples?|[DR]NA|plates?|cultures?"
     r"|cells|beads|filtrate|medium|media|product|digest|extract|stock|dilutions?)s? (?:obtained |prepared |made |collected |saved |set aside )?"
-    r"(?:from|in|of) step (?P<step>\d{1,3}(?:\.\d{1,3}){0,2})(?!\d|\.\d| ?(?:to|[-–]|below))",
+    r"(?:from|in|of) step (?P<step>\d{1,3}(?:\.\d{1,3}){0,2})(?!\d|\.\d| ?[-–] ?\d| to step| below)",
     re.I,
 )
-_FORWARD: Final = re.compile(r"\b(?:until|for use|to be used|will be|needed|required|see|later|later on|below|for the|proceed|continue|keep)\b", re.I)
+_FORWARD: Final = re.compile(
+    r"\b(?:until|for use|to be used|will be|needed|required|see|later|later on|below|for the|proceed|continue|keep)\b",
+    re.I,
+)
 
 
 def used_before_made(view: CheckedProtocol) -> Iterator[CheckHit]:
@@ -108,12 +118,19 @@ def used_before_made(view: CheckedProtocol) -> Iterator[CheckHit]:
             before = s.body[max(0, m.start() - 60) : m.start()]
             if made is not None and made > s.index and not _FORWARD.search(before):
                 yield CheckHit(
-                    s.location, f"takes what only a later step makes: {quote_match(m)}", "Check the order and the number."
+                    s.location,
+                    f"takes what only a later step makes: {quote_match(m)}",
+                    "Check the order and the number.",
                 )
 
 
-_STOCK: Final = re.compile(r"(?P<q>\d[\d.,]*\s?(?:[mµμnu]?M|[mµμun]?g/[mµμu]?[lL]))\s+(?P<name>[A-Za-z][\w-]{2,30})\s+stock\b(?! of)", re.I)
-_STOCK_AFTER: Final = re.compile(r"\b(?P<name>[A-Za-z][\w-]{2,30})\s+stock(?: solution)?\s*\(\s*(?P<q>\d[\d.,]*\s?(?:[mµμnu]?M|[mµμun]?g/[mµμu]?[lL]))\s*\)", re.I)
+_STOCK: Final = re.compile(
+    r"(?P<q>\d[\d.,]*\s?(?:[mµμnu]?M|[mµμun]?g/[mµμu]?[lL]))\s+(?P<name>[A-Za-z][\w-]{2,30})\s+stock\b(?! of)", re.I
+)
+_STOCK_AFTER: Final = re.compile(
+    r"\b(?P<name>[A-Za-z][\w-]{2,30})\s+stock(?: solution)?\s*\(\s*(?P<q>\d[\d.,]*\s?(?:[mµμnu]?M|[mµμun]?g/[mµμu]?[lL]))\s*\)",
+    re.I,
+)
 
 
 def two_values(view: CheckedProtocol) -> Iterator[CheckHit]:
@@ -128,7 +145,11 @@ def two_values(view: CheckedProtocol) -> Iterator[CheckHit]:
         if len(values) > 1:
             places = listing(f"{text} in {where}" for where, text in values.values())
             stock = name.partition(" ")[0]
-            yield CheckHit(list(values.values())[-1][0], f"the stock of {stock} has two concentrations: {places}", "Say which holds, or name two stocks.")
+            yield CheckHit(
+                list(values.values())[-1][0],
+                f"the stock of {stock} has two concentrations: {places}",
+                "Say which holds, or name two stocks.",
+            )
 
 
 CHECKS: tuple[Check, ...] = (
@@ -136,6 +157,8 @@ CHECKS: tuple[Check, ...] = (
     Check("G-CNT-02", "shares are those of the counts", "error", "correctness", wrong_share),
     Check("G-CNT-03", "groups make the total", "error", "correctness", wrong_total),
     Check("G-CNT-04", "the corrected level fits the number of tests", "error", "correctness", wrong_correction),
-    Check("G-CNT-05", "nothing is used before it is made", "error", "logical_soundness", used_before_made, (), "protocol"),
+    Check(
+        "G-CNT-05", "nothing is used before it is made", "error", "logical_soundness", used_before_made, (), "protocol"
+    ),
     Check("G-CNT-06", "a stock has one concentration", "warning", "logical_soundness", two_values, (), "protocol"),
 )

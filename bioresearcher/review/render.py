@@ -96,7 +96,13 @@ def _section(r: FileReview) -> Iterable[str]:
     yield f"**{r.review.verdict}**{scores}; {count_severities(r.review.findings)}. "
     yield from (md(r.review.summary), "")
     if r.kind:
-        yield from md_list([f"Kind: {r.kind}, as it {md(r.kind_reason)}" if r.kind_reason != "as asked for" else f"Kind: {r.kind}, as asked for"])
+        yield from md_list(
+            [
+                f"Kind: {r.kind}, as it {md(r.kind_reason)}"
+                if r.kind_reason != "as asked for"
+                else f"Kind: {r.kind}, as asked for"
+            ]
+        )
     metrics = ((name, r.review.metrics[name]) for name in METRICS if name in r.review.metrics)
     rows = [(RUBRIC[name].title, f"{m.score:.2f}", md(m.reason), _evidence(m)) for name, m in metrics]
     if rows:
@@ -244,9 +250,7 @@ def _headline(c: ProtocolComparison) -> str:
     a, b = c.old.mean_score, c.review.mean_score
     direction = "better" if b - a > MIN_SCORE_CHANGE else "worse" if a - b > MIN_SCORE_CHANGE else "the same"
     verdict = c.review.verdict if c.old.verdict == c.review.verdict else f"{c.old.verdict} → {c.review.verdict}"
-    return (
-        f"{direction}: mean {a:.2f} → {b:.2f} of 5, verdict {verdict}; {counted}"
-    )
+    return f"{direction}: mean {a:.2f} → {b:.2f} of 5, verdict {verdict}; {counted}"
 
 
 def _score_rows(c: ProtocolComparison) -> Iterable[tuple[str, str, str, str]]:

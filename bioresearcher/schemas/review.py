@@ -44,7 +44,9 @@ class Metric(Value):
 class Review(Value):
     """A review of a whole protocol."""
 
-    metrics: dict[MetricName, Metric] = Field(description="empty when nobody judged: a foreign document without a model")
+    metrics: dict[MetricName, Metric] = Field(
+        description="empty when nobody judged: a foreign document without a model"
+    )
     findings: tuple[CheckFinding, ...] = ()
     verdict: Literal["pass", "revise", "fail", "not judged"]
     summary: str = ""

@@ -9,7 +9,7 @@ from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.llm.shorten import tokens_of
 from bioresearcher.review.brief import Brief, merge_findings, write_brief
 from bioresearcher.review.check import CheckContext
-from bioresearcher.review.metrics import decide_verdict, review_by_rule, rubric_text
+from bioresearcher.review.metrics import decide_verdict, review_without_model, rubric_text
 from bioresearcher.schemas.ask_program import MetricScore, ProtocolScores, ScoreProtocolInput
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.protocol import Protocol
@@ -36,7 +36,7 @@ async def score_protocol(
     without such a score keeps the rules' score, and its reason names this. Without any such score the rules' review is
     returned.
     """
-    by_rule = review_by_rule(protocol, context)
+    by_rule = review_without_model(protocol, context)
     values, shown = question(objective, protocol, by_rule)
     try:
         answer = await ask(caller, SCORE_PROTOCOL, values)

@@ -95,7 +95,10 @@ _DONE: Final = re.compile(
     r"|it (?:is|was) concluded|limitations? of (?:this|our) study|doi\.org)",
     re.I,
 )
-_VERB: Final = re.compile(r"\b(?:add|incubate|centrifuge|spin|wash|resuspend|pipette|vortex|aspirate|elute|stain|mix|transfer|dissolve|thaw|dilute|heat|cool|fix)\b", re.I)
+_VERB: Final = re.compile(
+    r"\b(?:add|incubate|centrifuge|spin|wash|resuspend|pipette|vortex|aspirate|elute|stain|mix|transfer|dissolve|thaw|dilute|heat|cool|fix)\b",
+    re.I,
+)
 
 
 def kind_of(text: str, protocol: Protocol) -> DocumentKind:
@@ -123,7 +126,11 @@ def kind_of(text: str, protocol: Protocol) -> DocumentKind:
     if done.total() >= 12 and done.total() > orders:
         return DocumentKind("finished study", f"tells what was found: {_quoted(done)}")
     planned: tuple[KindName, ...] = ("trial protocol", "animal study", "analysis plan", "dry-lab plan")
-    scored = [(found[name].total() / (2 if name == "dry-lab plan" else 1), name) for name in planned if _many(found[name], name)]
+    scored = [
+        (found[name].total() / (2 if name == "dry-lab plan" else 1), name)
+        for name in planned
+        if _many(found[name], name)
+    ]
     best = max(scored, default=None)
     if doing and dense and (best is None or bench.total() + amounts > best[0]):
         words = f"{_quoted(bench)}, {amounts} amounts, temperatures or speeds" if bench else f"{amounts} amounts"
@@ -131,7 +138,9 @@ def kind_of(text: str, protocol: Protocol) -> DocumentKind:
     if best is not None:
         return _by_words(best[1], found[best[1]])
     if (bench.total() or amounts) and (orders or WET_CJK.search(text)):
-        return DocumentKind("bench protocol", f"tells what to do at the bench: {_quoted(bench) or f'{amounts} amounts'}")
+        return DocumentKind(
+            "bench protocol", f"tells what to do at the bench: {_quoted(bench) or f'{amounts} amounts'}"
+        )
     if found["dry-lab plan"].total() >= 2 and orders:
         return _by_words("dry-lab plan", found["dry-lab plan"])
     said = f"{orders} of {len(steps)} passages tell someone to do something"

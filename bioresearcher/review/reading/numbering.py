@@ -22,7 +22,9 @@ def own_numbers(parts: Sequence[tuple[str, Sequence[str]]]) -> tuple[list[str], 
     """
     counted = [_counted(labels) for _, labels in parts]
     names = [label if label else str(n) for n, (label, _) in enumerate(parts, 1)]
-    if len(set(names)) < len(names) or not all(label for (label, _), steps in zip(parts, counted, strict=True) if steps):
+    if len(set(names)) < len(names) or not all(
+        label for (label, _), steps in zip(parts, counted, strict=True) if steps
+    ):
         names = [str(n) for n in range(1, len(parts) + 1)]
     flat = [label for labels in counted for label in labels]
     given = [label for _, labels in parts for label in labels]
@@ -32,11 +34,16 @@ def own_numbers(parts: Sequence[tuple[str, Sequence[str]]]) -> tuple[list[str], 
     owned = bool(flat) and names == [label for label, _ in parts]
     if unique and not owned and flat == given and all(map(_NUMBER.fullmatch, flat)):
         return names, counted
-    made = [[label if _DOTTED.fullmatch(label) else f"{name}.{label}" for label in labels] for name, labels in zip(names, counted, strict=True)]
+    made = [
+        [label if _DOTTED.fullmatch(label) else f"{name}.{label}" for label in labels]
+        for name, labels in zip(names, counted, strict=True)
+    ]
     steps = [step for labels in made for step in labels]
     if len(set(steps)) == len(steps):
         return names, made
-    return names, [[f"{name}.{k}" for k in range(1, len(labels) + 1)] for name, labels in zip(names, counted, strict=True)]
+    return names, [
+        [f"{name}.{k}" for k in range(1, len(labels) + 1)] for name, labels in zip(names, counted, strict=True)
+    ]
 
 
 def _counted(labels: Sequence[str]) -> list[str]:

@@ -28,7 +28,10 @@ _ROLES: Final[tuple[tuple[Role, str], ...]] = (
         r"(?: (?:required|needed|list|recipes?|used|preparation list))?|(?:things|what) you(?:'ll| will)? need|材料|试剂)",
     ),
     ("timing", r"tim(?:ing|eline|e required)|duration|estimated time|schedule"),
-    ("results", r"(?:expected |anticipated |representative )?(?:results?|outcomes?|findings)(?: and (?:discussion|interpretation))?|结果"),
+    (
+        "results",
+        r"(?:expected |anticipated |representative )?(?:results?|outcomes?|findings)(?: and (?:discussion|interpretation))?|结果",
+    ),
     ("conclusions", r"(?:discussion(?: and conclusions?)?|conclusions?|interpretation|结论|讨论)"),
     (
         "notes",
@@ -52,7 +55,8 @@ _LEAD: Final = re.compile(
     re.I,
 )
 _AFTER_CLAUSE: Final = re.compile(
-    r"^\W*(?:at|in|on|for|to|using|with|after|when|once|if|under|from|while|during|before|prior to)\b[^.;\n]{2,90}?,?\s(\w+)", re.I
+    r"^\W*(?:at|in|on|for|to|using|with|after|when|once|if|under|from|while|during|before|prior to)\b[^.;\n]{2,90}?,?\s(\w+)",
+    re.I,
 )
 
 

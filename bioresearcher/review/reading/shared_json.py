@@ -137,7 +137,12 @@ def _json_ld(data: Mapping[str, object], nodes: Mapping[str, Mapping[str, object
     lines = [f"# {_words(data.get('name') or data.get('headline')) or 'Protocol'}"]
     if text := _words(data.get("description") or data.get("abstract")):
         lines += ["", "## Description", "", text]
-    for key, heading in (("labEquipment", "Equipment"), ("reagent", "Reagents"), ("supply", "Materials"), ("tool", "Equipment")):
+    for key, heading in (
+        ("labEquipment", "Equipment"),
+        ("reagent", "Reagents"),
+        ("supply", "Materials"),
+        ("tool", "Equipment"),
+    ):
         names = [_label(x, nodes) for x in _several(data.get(key))]
         if any(names):
             lines += ["", f"## {heading}", "", *(f"- {name}" for name in names if name)]
@@ -157,7 +162,11 @@ def _ld_steps(node: Mapping[str, object], nodes: Mapping[str, Mapping[str, objec
                 yield from ("", f"## {name}")
             yield from _ld_steps(step, nodes, depth + 1)
         else:
-            text = _words(step.get("text") or step.get("description") or step.get("name")) if isinstance(step, Mapping) else _words(step)
+            text = (
+                _words(step.get("text") or step.get("description") or step.get("name"))
+                if isinstance(step, Mapping)
+                else _words(step)
+            )
             if text:
                 yield from ("", f"{count}. {text}")
 

@@ -127,7 +127,9 @@ def protocol_from_text(text: str, name: str) -> tuple[Protocol, tuple[str, ...]]
     warnings += _label_jumps(kept)
     filled = [p for p in kept if p.steps or p.paragraphs or p.purpose or not n_steps]
     told = [x for p in parts if p.role == "front" for x in p.paragraphs]
-    told += [f"{p.title.rstrip(':')}: {' '.join(p.paragraphs)}"[:1500] for p in parts if p.role in _TOLD and p.paragraphs]
+    told += [
+        f"{p.title.rstrip(':')}: {' '.join(p.paragraphs)}"[:1500] for p in parts if p.role in _TOLD and p.paragraphs
+    ]
     part_ids, step_ids = own_numbers([(p.label, [s.label for s in p.steps]) for p in filled])
     limits = tuple(x for p in parts if p.role == "limits" for x in p.paragraphs)
     protocol = Protocol(
