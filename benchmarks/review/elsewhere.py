@@ -166,7 +166,8 @@ def _line(text: str) -> Protocol:
 def shares(documents: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     """Yield lines of the documents with counts and their share, as they are and with the share's digits exchanged."""
     pattern = re.compile(
-        r"\d+ of (?:the )?\d+[^.\n]{0,40}?[(\[] ?(?P<share>\d{2}(?:\.\d+)?) ?%|\d+/\d+ ?[(\[;,] ?(?P<other>\d{2}(?:\.\d+)?) ?%"
+        r"\d+ of (?:the )?\d+[^.\n]{0,40}?[(\[] ?(?P<share>\d{2}(?:\.\d+)?) ?%|\d+/\d+ ?[(\[;,]"
+        r" ?(?P<other>\d{2}(?:\.\d+)?) ?%"
     )
     for _, text in documents:
         for line in text.split("\n"):

@@ -64,8 +64,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "review",
         help="check any protocol; a model judges it",
-        description="Check protocols (Markdown, text, PDF, DOCX, JSON of protocols.io, JSON-LD, run folder). Checks need "
-        "no model and no network and give findings; a document from elsewhere is judged by a model only.",
+        description="Check protocols (Markdown, text, PDF, DOCX, JSON of protocols.io, JSON-LD, run folder). Checks "
+        "need no model and no network and give findings; a document from elsewhere is judged by a model only.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -177,7 +177,8 @@ def _reviewed(loaded: list[_Loaded], args: argparse.Namespace) -> list[FileRevie
     foreign = next((r.result.file for r in loaded if r.protocol is not None and r.protocol.origin == "source"), None)
     if args.min_score is not None and settings is None and foreign is not None:
         raise InputError(
-            f"--min-score needs scores, and {foreign} has none: without a model a document from elsewhere is not judged.",
+            f"--min-score needs scores, and {foreign} has none: without a model a document from elsewhere is"
+            f" not judged.",
             hint="Name a model (--model reviewer=NAME), or use --fail-on, which follows findings alone.",
         )
     reviews = iter(

@@ -31,15 +31,18 @@ def _of(text: str, *dimensions: str) -> list[Quantity]:
 # -- temperature --------------------------------------------------------------------------------------
 
 _DRY_HEAT: Final = re.compile(
-    r"\b(?:bak\w+|dry|dries|dried|frying|fry|nitric|evaporat\w*|oven|furnace|combust\w*|ash\w*|muffle|flame\w*|glass\w*|foil|burn\w*|pyroly\w*|hot ?plate"
+    r"\b(?:bak\w+|dry|dries|dried|frying|fry|nitric|evaporat\w*|oven|furnace|combust\w*|ash\w*|muffle"
+    r"|flame\w*|glass\w*|foil|burn\w*|pyroly\w*|hot ?plate"
     r"|GC|inlet|injector|detector|capillary|ioni[sz]\w*|source|desolvation|reflux\w*|distil\w*|melt\w*|solder\w*"
     r"|quartz|combusted|sinter\w*|digestion block|acid digest\w*|mass spec\w*|column oven|gas flow|nozzle"
     r"|temperature ramp|ramp\w*|steril\w*|autoclav\w*|dehydrat\w*|anneal the (?:glass|chip))\b",
     re.I,
 )
 _SAMPLE: Final = re.compile(
-    r"\b(?:incubat|cultur|grow|stor|thaw|anneal|denatur|centrifug|spin|spun|elut|hybridi|extension|extend|boil|water ?bath"
-    r"|heat ?block|heating block|heat shock|cycl|shak|agitat|rotat|wash|stain|fix|block|resuspend|pre-?warm|warm|room|ice"
+    r"\b(?:incubat|cultur|grow|stor|thaw|anneal|denatur|centrifug|spin|spun|elut|hybridi|extension|extend"
+    r"|boil|water ?bath"
+    r"|heat ?block|heating block|heat shock|cycl|shak|agitat|rotat|wash|stain|fix|block|resuspend|pre-?warm"
+    r"|warm|room|ice"
     r"|fridge|freez|refrigerat|overnight|inactivat|hold|supernatant|lysate|cells|pellet|tubes?|plates?)\w*\b",
     re.I,
 )
@@ -57,7 +60,7 @@ def impossible_temperature(text: str) -> Iterator[tuple[str, int, int, str]]:
             yield "colder than absolute zero", q.start, q.end, advice
         elif q.value < _COLDEST - 1 and "helium" not in text.lower():
             yield "colder than liquid nitrogen", q.start, q.end, advice
-        elif (q.value > _HOTTEST and _SAMPLE.search(text) or q.value > 400) and not _DRY_HEAT.search(text):
+        elif ((q.value > _HOTTEST and _SAMPLE.search(text)) or q.value > 400) and not _DRY_HEAT.search(text):
             yield "hotter than a sample in a tube or plate can be", q.start, q.end, advice
 
 
@@ -174,7 +177,7 @@ def _plain_unit(unit: str) -> str:
 
 
 _WRITTEN: Final[dict[str, dict[str, float]]] = {
-    "volume": {"ul": 3_000, "ml": 5_000, "l": 200},
+    "volume": {"ul": 5_000, "ml": 5_000, "l": 200},
     "mass": {"ug": 9_999, "mg": 9_999, "ng": 99_999},
     "time": {"sec": 900, "min": 600},
 }
@@ -199,7 +202,7 @@ _MOST_MOLAR: Final[tuple[tuple[str, float], ...]] = (
     (r"sodium acetate", 6.5),
     (r"sodium citrate", 3.0),
 )
-"""Substance -> mol/l that water can hold of it, a little rounded up (solubilities of the CRC Handbook and suppliers)."""
+"""Substance -> mol/l that water can hold of it, rounded up (solubilities of the CRC Handbook and of suppliers)."""
 _MOST_PERCENT: Final[tuple[tuple[str, float], ...]] = (
     (r"(?:low[- ]melt(?:ing)?(?:[- ]point)? )?agarose", 8.0),
     (r"(?:bacto[- ]?)?agar(?! plate)", 10.0),
@@ -252,7 +255,7 @@ def impossible_concentration(text: str) -> Iterator[tuple[str, int, int, str]]:
                 )
             ):
                 yield f"more than it can be had in ({most:g} %)", q.start, q.end, advice
-            elif _INCUBATOR.match(after) and 21 < q.value and not _OTHER_GAS.search(text):
+            elif _INCUBATOR.match(after) and q.value > 21 and not _OTHER_GAS.search(text):
                 yield "more CO2 than an incubator for cells holds", q.start, q.end, advice
     for m in _PH.finditer(text):
         if float(m.group(1)) > 14:
@@ -264,7 +267,7 @@ _PARTS: Final = re.compile(r"\b(?:dissolve|add|dilute|mix|resuspend|weigh)\w*\b"
 
 
 def wrong_dilution(text: str) -> Iterator[tuple[str, int, int, str]]:
-    """Amounts that do not give the concentration stated: 1 g in 40 ml for 25 mg/µl, 1 ml of 50 mg/ml in 1 l for 5 µg/ml."""
+    """Amounts that do not give the concentration stated: 1 g in 40 ml for 25 mg/µl."""
     found = list(quantities(text))
     volumes = [q for q in found if q.dimension == "volume"]
     masses = [q for q in found if q.dimension == "mass"]
@@ -319,7 +322,8 @@ def _taken(
 
 
 _TOTAL: Final = re.compile(
-    r"\b(?:(?:total|final|reaction) (?:reaction )?volume (?:of|is|=|:)|in a (?:total |final )?(?:reaction|volume) of|reactions? of)\s*$",
+    r"\b(?:(?:total|final|reaction) (?:reaction )?volume (?:of|is|=|:)|in a (?:total |final )?(?:reaction"
+    r"|volume) of|reactions? of)\s*$",
     re.I,
 )
 
@@ -355,12 +359,14 @@ _GAP: Final = re.compile(
     re.I,
 )
 _DOUBLE: Final = re.compile(
-    r"\b(?P<gap>(?:(?:into|with|to|in|through|from|by) of\b(?! (?:course|the (?:following|above)))|at for\b|at least\s*(?=[.;]\s*$)"
+    r"\b(?P<gap>(?:(?:into|with|to|in|through|from|by) of\b(?! (?:course|the (?:following|above)))|at for\b"
+    r"|at least\s*(?=[.;]\s*$)"
     r"|(?:for|at)\s+or (?:overnight|until|at|for)\b|at\s+(?:[<>≥≤~])?\s*(?=[.;]\s*$)))",
     re.I,
 )
 _LONE: Final = re.compile(
-    r"(?:^\W*|[,;]\s+|\b(?:and|then)\s+)(?P<gap>(?:add|transfer|pipette|dispense)\s+of\s+(?!each|the (?:following|above)))",
+    r"(?:^\W*|[,;]\s+|\b(?:and|then)\s+)(?P<gap>(?:add|transfer|pipette|dispense)\s+of\s+(?!each|the"
+    r" (?:following|above)))",
     re.I,
 )
 
@@ -378,12 +384,15 @@ _FOR_HEAT: Final = re.compile(
 )
 _AT_OVERNIGHT: Final = re.compile(r"\bat (?P<q>overnight)\b(?! (?:temp|cult))", re.I)
 _AT_TIME: Final = re.compile(
-    r"\b(?:incubat|centrifug|spin|heat|boil|denatur|store|rotat|shak|hold)\w*\b[^.;,\n]{0,50}?\bat\s+(?:exactly )?(?P<q>(?:\d+[-–‐])?\d+(?:\.\d+)?\s?(?:min|minutes?|sec|seconds?|hours?|hrs?))\b"
+    r"\b(?:incubat|centrifug|spin|heat|boil|denatur|store|rotat|shak"
+    r"|hold)\w*\b[^.;,\n]{0,50}?\bat\s+(?:exactly )?(?P<q>(?:\d+[-–‐])?\d+(?:\.\d+)?\s?(?:min|minutes?|sec"
+    r"|seconds?|hours?|hrs?))\b"
     r"(?!\s*(?:intervals?|time ?points?|post|after|before|each|per|in\b))",
     re.I,
 )
 _OF_WRONG: Final = re.compile(
-    r"\b(?:add|transfer|pipette|dispense)\s+(?P<q>-?\d+(?:\.\d+)?\s?(?:(?:°|º|˚)\s?C|min(?:utes?)?|sec(?:onds?)?|hours?|rpm|x ?g))\s+(?:of|to)\b",
+    r"\b(?:add|transfer|pipette|dispense)\s+(?P<q>-?\d+(?:\.\d+)?\s?(?:(?:°|º|˚)\s?C|min(?:utes?)?"
+    r"|sec(?:onds?)?|hours?|rpm|x ?g))\s+(?:of|to)\b",
     re.I,
 )
 
@@ -412,7 +421,8 @@ def backward_range(text: str) -> Iterator[tuple[str, int, int, str]]:
 # -- time ---------------------------------------------------------------------------------------------
 
 _BRIEF: Final = re.compile(
-    r"\b(?:vortex|microcentrifuge|microfuge|quick ?spin|pulse ?spin|centrifuge|spin)(?:ed)?\b(?P<rest>[^.,;\n]{0,50}?)\bfor\s+(?=\d)",
+    r"\b(?:vortex|microcentrifuge|microfuge|quick ?spin|pulse ?spin|centrifuge"
+    r"|spin)(?:ed)?\b(?P<rest>[^.,;\n]{0,50}?)\bfor\s+(?=\d)",
     re.I,
 )
 
@@ -429,7 +439,8 @@ def too_long(text: str) -> Iterator[tuple[str, int, int, str]]:
 # -- PCR ----------------------------------------------------------------------------------------------
 
 _STAGE: Final = re.compile(
-    r"\b(?P<stage>denatur|anneal|exten[sd])\w*(?:\s+(?:step|temperature))?\s*(?:at|:|for \d+ ?(?:s|sec|min)\w* at|\(|=)?\s*"
+    r"\b(?P<stage>denatur|anneal|exten[sd])\w*(?:\s+(?:step|temperature))?\s*(?:at|:|for \d+ ?(?:s|sec"
+    r"|min)\w* at|\(|=)?\s*"
     r"(?P<value>\d{2,3})\s?(?:°|º|˚)?\s?C\b",
     re.I,
 )

@@ -1,4 +1,4 @@
-"""Checks of counts: shares and groups that do not compute, empty groups, corrections that do not fit, use before making."""
+"""Checks of counts: shares, groups and corrections that do not compute, and products used before they are made."""
 
 from __future__ import annotations
 
@@ -34,8 +34,10 @@ def empty_group(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 
 _SHARE: Final = re.compile(
-    r"(?<![\d.,/])(?P<part>\d{1,6}) (?:of|out of) (?:the )?(?P<all>\d{1,6})(?: [A-Za-z-]+){0,3} ?[(\[,]\s?(?P<percent>\d{1,3}(?:\.\d+)?) ?%"
-    r"|(?<![\d.,/])(?P<part2>\d{1,6})/(?P<all2>\d{1,6})(?: [A-Za-z-]+){0,2} ?[(\[;,] ?(?P<percent2>\d{1,3}(?:\.\d+)?) ?%(?! CI)"
+    r"(?<![\d.,/])(?P<part>\d{1,6}) (?:of|out of) (?:the )?(?P<all>\d{1,6})(?: [A-Za-z-]+){0,3}"
+    r" ?[(\[,]\s?(?P<percent>\d{1,3}(?:\.\d+)?) ?%"
+    r"|(?<![\d.,/])(?P<part2>\d{1,6})/(?P<all2>\d{1,6})(?: [A-Za-z-]+){0,2} ?[(\[;,]"
+    r" ?(?P<percent2>\d{1,3}(?:\.\d+)?) ?%(?! CI)"
 )
 
 
@@ -54,9 +56,12 @@ def wrong_share(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 
 _TOTAL: Final = re.compile(
-    rf"\b(?P<groups>{_COUNT}) (?:groups?|arms|cohorts|conditions|plates|cages) (?:of|with|containing|each with) (?P<size>{_COUNT}) (?:\w+ ){{0,2}}?"
-    r"(?:each |per \w+ )?[(,;]\s?(?:n ?= ?|(?:a |in )?total(?: of| n ?=)? ?|= ?)?(?P<total>\d{1,6}) (?:\w+ ){0,1}?(?:in total|in all|total|altogether)\b"
-    rf"|\b(?:total of )(?P<total2>\d{{1,6}}) (?:\w+ ){{0,3}}?\(?(?P<groups2>{_COUNT}) groups (?:of|with) (?P<size2>{_COUNT})\b(?! to)",
+    rf"\b(?P<groups>{_COUNT}) (?:groups?|arms|cohorts|conditions|plates|cages) (?:of|with|containing|each"
+    rf" with) (?P<size>{_COUNT}) (?:\w+ ){{0,2}}?"
+    r"(?:each |per \w+ )?[(,;]\s?(?:n ?= ?|(?:a |in )?total(?: of| n ?=)? ?|= ?)?(?P<total>\d{1,6}) (?:\w+"
+    r" ){0,1}?(?:in total|in all|total|altogether)\b"
+    rf"|\b(?:total of )(?P<total2>\d{{1,6}}) (?:\w+ ){{0,3}}?\(?(?P<groups2>{_COUNT}) groups (?:of|with)"
+    rf" (?P<size2>{_COUNT})\b(?! to)",
     re.I,
 )
 
@@ -72,8 +77,10 @@ def wrong_total(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 
 _BONFERRONI: Final = re.compile(
-    rf"\bBonferroni\w*\b[^.\n]{{0,120}}?(?P<alpha>0?\.\d+) ?(?:/|÷|divided by) ?(?P<tests>{_COUNT})(?: \w+){{0,3}}? ?(?:=|,|\(|is|gives)\s?(?:\w+ ){{0,2}}?(?P<level>0?\.\d+)"
-    rf"|\bBonferroni\w*\b[^.\n]{{0,80}}?\bfor (?P<tests2>{_COUNT}) (?:tests|comparisons|hypotheses|outcomes|endpoints)\b[^.\n]{{0,60}}?"
+    rf"\bBonferroni\w*\b[^.\n]{{0,120}}?(?P<alpha>0?\.\d+) ?(?:/|÷|divided by) ?(?P<tests>{_COUNT})(?:"
+    rf" \w+){{0,3}}? ?(?:=|,|\(|is|gives)\s?(?:\w+ ){{0,2}}?(?P<level>0?\.\d+)"
+    rf"|\bBonferroni\w*\b[^.\n]{{0,80}}?\bfor (?P<tests2>{_COUNT}) (?:tests|comparisons|hypotheses|outcomes"
+    rf"|endpoints)\b[^.\n]{{0,60}}?"
     r"(?:α|alpha|p|level|threshold)\b[^.\n\d]{0,20}(?P<level2>0?\.\d+)",
     re.I,
 )
@@ -98,8 +105,10 @@ def wrong_correction(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 
 _MADE: Final = re.compile(
-    r"\b(?:the |this |your )(?:\w+ ){0,3}?(?:supernatant|pellet|eluate|elution|solution|buffer|lysate|mixture|mix|samples?|[DR]NA|plates?|cultures?"
-    r"|cells|beads|filtrate|medium|media|product|digest|extract|stock|dilutions?)s? (?:obtained |prepared |made |collected |saved |set aside )?"
+    r"\b(?:the |this |your )(?:\w+ ){0,3}?(?:supernatant|pellet|eluate|elution|solution|buffer|lysate"
+    r"|mixture|mix|samples?|[DR]NA|plates?|cultures?"
+    r"|cells|beads|filtrate|medium|media|product|digest|extract|stock|dilutions?)s? (?:obtained |prepared "
+    r"|made |collected |saved |set aside )?"
     r"(?:from|in|of) step (?P<step>\d{1,3}(?:\.\d{1,3}){0,2})(?!\d|\.\d| ?[-–] ?\d| to step| below)",
     re.I,
 )
@@ -128,7 +137,8 @@ _STOCK: Final = re.compile(
     r"(?P<q>\d[\d.,]*\s?(?:[mµμnu]?M|[mµμun]?g/[mµμu]?[lL]))\s+(?P<name>[A-Za-z][\w-]{2,30})\s+stock\b(?! of)", re.I
 )
 _STOCK_AFTER: Final = re.compile(
-    r"\b(?P<name>[A-Za-z][\w-]{2,30})\s+stock(?: solution)?\s*\(\s*(?P<q>\d[\d.,]*\s?(?:[mµμnu]?M|[mµμun]?g/[mµμu]?[lL]))\s*\)",
+    r"\b(?P<name>[A-Za-z][\w-]{2,30})\s+stock(?: solution)?\s*\(\s*(?P<q>\d[\d.,]*\s?(?:[mµμnu]?M"
+    r"|[mµμun]?g/[mµμu]?[lL]))\s*\)",
     re.I,
 )
 

@@ -17,6 +17,7 @@ from typing import Literal
 
 from bioresearcher.review.check import CheckContext, CheckedProtocol, StepView, prepare
 from bioresearcher.review.checks import CHECKS, SEVERITIES, applicability, count_severities, run_checks
+from bioresearcher.review.record import bounded
 from bioresearcher.review.vocabulary import (
     ACCEPT_CUE,
     CONTROL,
@@ -28,7 +29,6 @@ from bioresearcher.review.vocabulary import (
     SOFTWARE,
     VALIDATION,
 )
-from bioresearcher.review.record import bounded
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import METRICS, CheckFinding, Metric, MetricName, Review, Severity
 from bioresearcher.text.format import count_of
@@ -460,6 +460,7 @@ def _summary(review: Review, f: Features, context: CheckContext) -> str:
     return (
         f"{count_of(f.steps, 'step')} in {count_of(f.parts, 'part')}; mean {review.mean_score:.2f} of 5; "
         f"{counts} from {len(apply.applied)} checks{skipped}."
-        " The scores are computed from the checks and from what can be counted: they measure the form, nobody judged the"
+        " The scores are computed from the checks and from what can be counted: they measure the form,"
+        " nobody judged the"
         " science."
     )

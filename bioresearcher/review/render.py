@@ -140,8 +140,8 @@ def check_list(kind: str) -> str:
             (c.id, c.severity, c.metric, c.title, ", ".join(c.needs), most_severe_in_foreign(c.id) or "–", _said(c.id))
             for c in CHECKS
         ]
-        head = ("check", "severity", "metric", "checks that", "needs", "in documents from elsewhere", "right")
-        return "\n".join(md_table(head, cells))
+        columns = ("check", "severity", "metric", "checks that", "needs", "in documents from elsewhere", "right")
+        return "\n".join(md_table(columns, cells))
     lines = []
     for c in CHECKS:
         needs = f" (needs {', '.join(c.needs)})" if c.needs else ""

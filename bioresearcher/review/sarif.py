@@ -143,7 +143,7 @@ _QUOTED: Final = re.compile(r"“([^”]{4,160})”")
 
 
 class _Lines:
-    """Places of parts and steps in a file, found by their words in the order of the document; line 1 where not found."""
+    """Places of parts and steps in a file, found by their words in the order of the document; else line 1."""
 
     def __init__(self, reviewed: FileReview) -> None:
         path = Path(reviewed.file)

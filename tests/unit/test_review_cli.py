@@ -15,11 +15,11 @@ from bioresearcher.cli import review as command
 from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.errors import InputError
 from bioresearcher.review.checks import CHECKS
+from bioresearcher.review.reading.kind import KINDS
 from bioresearcher.review.render import as_markdown
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.facts import Audit, Fact, LookRecord
 from bioresearcher.schemas.protocol import Protocol
-from bioresearcher.review.reading.kind import KINDS
 from bioresearcher.schemas.review import METRICS, Review
 from bioresearcher.schemas.run import RunRecord
 

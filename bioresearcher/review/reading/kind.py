@@ -40,7 +40,8 @@ _CUES: Final[dict[KindName, tuple[int, re.Pattern[str]]]] = {
     "grant proposal": (
         3,
         re.compile(
-            r"\b(?:specific aims?|principal investigator|co-investigators?|work packages?|WP ?\d|deliverables?|milestones"
+            r"\b(?:specific aims?|principal investigator|co-investigators?|work packages?|WP ?\d"
+            r"|deliverables?|milestones"
             r"|budget(?: justification)?|requested funding|funding (?:period|requested)|we propose|preliminary data"
             r"|broader impacts?|innovation|significance|state of the art|Gantt|research team|personnel costs?)\b",
             re.I,
@@ -49,7 +50,8 @@ _CUES: Final[dict[KindName, tuple[int, re.Pattern[str]]]] = {
     "trial protocol": (
         5,
         re.compile(
-            r"\b(?:randomi[sz]ation|randomi[sz]ed|placebo|primary (?:endpoint|outcome)|secondary (?:endpoints?|outcomes?)"
+            r"\b(?:randomi[sz]ation|randomi[sz]ed|placebo|primary (?:endpoint|outcome)|secondary"
+            r" (?:endpoints?|outcomes?)"
             r"|informed consent|eligib\w+|inclusion criteria|exclusion criteria|adverse events?|investigational \w+"
             r"|double-blind|open-label|interim analysis|data monitoring committee|trial|NCT\d{6,8}|allocation"
             r"|concealment|study visits?|sponsor|protocol amendment)\b",
@@ -59,7 +61,8 @@ _CUES: Final[dict[KindName, tuple[int, re.Pattern[str]]]] = {
     "animal study": (
         4,
         re.compile(
-            r"\b(?:IACUC|ARRIVE|humane end-?points?|animals? (?:were|are|will be|per group)|(?:mice|rats|pigs|rabbits|fish) (?:were|are|will be|per group)"
+            r"\b(?:IACUC|ARRIVE|humane end-?points?|animals? (?:were|are|will be|per group)|(?:mice|rats"
+            r"|pigs|rabbits|fish) (?:were|are|will be|per group)"
             r"|euthan\w+|sacrificed?|housing|cages?|vivarium|intraperitoneal\w*|i\.p\.|gavage|tail vein"
             r"|per group|C57BL/6\w*|BALB/c|Sprague[- ]Dawley|Wistar|body weight|an(?:a)?esthesia|isoflurane)\b",
             re.I,
@@ -68,35 +71,46 @@ _CUES: Final[dict[KindName, tuple[int, re.Pattern[str]]]] = {
     "analysis plan": (
         5,
         re.compile(
-            r"\b(?:statistical analysis plan|SAP|hazard ratios?|confidence intervals?|propensity scores?|covariates?|regression"
-            r"|Cox (?:models?|proportional)|sensitivity anal\w+|missing data|multiple imputation|null hypothesis|hypothes[ie]s"
-            r"|sample size|power calculation|cohort (?:study|definition)|exposure|outcomes?|estimand|intention[- ]to[- ]treat"
-            r"|Bonferroni|subgroup|time-at-risk|washout|new[- ]user|negative control outcomes?|Kaplan[-– ]Meier|databases?)\b",
+            r"\b(?:statistical analysis plan|SAP|hazard ratios?|confidence intervals?|propensity scores?"
+            r"|covariates?|regression"
+            r"|Cox (?:models?|proportional)|sensitivity anal\w+|missing data|multiple imputation|null"
+            r" hypothesis|hypothes[ie]s"
+            r"|sample size|power calculation|cohort (?:study|definition)|exposure|outcomes?|estimand"
+            r"|intention[- ]to[- ]treat"
+            r"|Bonferroni|subgroup|time-at-risk|washout|new[- ]user|negative control outcomes?|Kaplan[-–"
+            r" ]Meier|databases?)\b",
             re.I,
         ),
     ),
     "dry-lab plan": (
         4,
         re.compile(
-            r"\b(?:GSE\d+|TCGA\w*|RNA-?seq data|differential(?:ly)? express\w+|DESeq2|limma|edgeR|Seurat|scanpy|count matrix|normali[sz]\w+"
-            r"|FDR|data ?sets?|gene sets?|enrichment analysis|pipeline|scripts?|Python|R package|batch effects?|PCA|UMAP|clustering"
-            r"|expression matrix|download\w*|cross-validation|classifier|FASTQ|BAM|VCF|reads|alignment|variant calling)\b",
+            r"\b(?:GSE\d+|TCGA\w*|RNA-?seq data|differential(?:ly)? express\w+|DESeq2|limma|edgeR|Seurat"
+            r"|scanpy|count matrix|normali[sz]\w+"
+            r"|FDR|data ?sets?|gene sets?|enrichment analysis|pipeline|scripts?|Python|R package|batch"
+            r" effects?|PCA|UMAP|clustering"
+            r"|expression matrix|download\w*|cross-validation|classifier|FASTQ|BAM|VCF|reads|alignment"
+            r"|variant calling)\b",
             re.I,
         ),
     ),
 }
 _PAPER_HEADING: Final = re.compile(
-    r"(?mi)^[ \t]*(?:#{1,6}\s*)?(?:\d{1,2}[.)]?\s+)?(abstract|introduction|background|(?:materials? and )?methods|methodology|results(?: and discussion)?"
-    r"|discussion|conclusions?|references|acknowledge?ments|author contributions|competing interests|funding)[ \t]*:?[ \t]*$"
+    r"(?mi)^[ \t]*(?:#{1,6}\s*)?(?:\d{1,2}[.)]?\s+)?(abstract|introduction|background|(?:materials? and"
+    r" )?methods|methodology|results(?: and discussion)?"
+    r"|discussion|conclusions?|references|acknowledge?ments|author contributions|competing interests"
+    r"|funding)[ \t]*:?[ \t]*$"
 )
 _DONE: Final = re.compile(
-    r"\b(?:we (?:found|observed|show(?:ed)?|demonstrated?|report|identified)|(?:were|was) significantly|our (?:results|findings|data)"
+    r"\b(?:we (?:found|observed|show(?:ed)?|demonstrated?|report|identified)|(?:were|was) significantly|our"
+    r" (?:results|findings|data)"
     r"|results (?:show|suggest|indicate)|p ?[<=] ?0?\.\d+|et al\.?|\(?95 ?% CI|in conclusion|these (?:results|findings)"
     r"|it (?:is|was) concluded|limitations? of (?:this|our) study|doi\.org)",
     re.I,
 )
 _VERB: Final = re.compile(
-    r"\b(?:add|incubate|centrifuge|spin|wash|resuspend|pipette|vortex|aspirate|elute|stain|mix|transfer|dissolve|thaw|dilute|heat|cool|fix)\b",
+    r"\b(?:add|incubate|centrifuge|spin|wash|resuspend|pipette|vortex|aspirate|elute|stain|mix|transfer"
+    r"|dissolve|thaw|dilute|heat|cool|fix)\b",
     re.I,
 )
 

@@ -47,7 +47,7 @@ def own_numbers(parts: Sequence[tuple[str, Sequence[str]]]) -> tuple[list[str], 
 
 
 def _counted(labels: Sequence[str]) -> list[str]:
-    """Return a part's labels, or 1, 2, 3 … where they do not tell its steps apart (`1. 1. 1.`, bullets, check boxes)."""
+    """Return a part's labels, or 1, 2, 3 … where they do not tell its steps apart (`1. 1. 1.`, bullets)."""
     if len(set(labels)) == len(labels) and all(re.fullmatch(r"[\w.]+", label) for label in labels):
         return list(labels)
     return [str(k) for k in range(1, len(labels) + 1)]

@@ -25,24 +25,28 @@ _ROLES: Final[tuple[tuple[Role, str], ...]] = (
         r"|primers|chemicals|instruments?|recipes?|stock solutions|ingredients|kits?|apparatus)"
         r"(?:(?:,| and| or|/| &)+ (?:\w+ )?(?:materials?|reagents?|equipment|supplies|consumables|solutions"
         r"|considerations|buffers|media|chemicals|instruments?|tools|setup|set-up))*"
-        r"(?: (?:required|needed|list|recipes?|used|preparation list))?|(?:things|what) you(?:'ll| will)? need|材料|试剂)",
+        r"(?: (?:required|needed|list|recipes?|used|preparation list))?|(?:things|what) you(?:'ll| will)?"
+        r" need|材料|试剂)",
     ),
     ("timing", r"tim(?:ing|eline|e required)|duration|estimated time|schedule"),
     (
         "results",
-        r"(?:expected |anticipated |representative )?(?:results?|outcomes?|findings)(?: and (?:discussion|interpretation))?|结果",
+        r"(?:expected |anticipated |representative )?(?:results?|outcomes?|findings)(?: and (?:discussion"
+        r"|interpretation))?|结果",
     ),
     ("conclusions", r"(?:discussion(?: and conclusions?)?|conclusions?|interpretation|结论|讨论)"),
     (
         "notes",
-        r"(?:general |important |additional )?(?:notes?|tips?|hints|remarks|troubleshooting|before (?:you )?start(?:ing)?"
+        r"(?:general |important |additional )?(?:notes?|tips?|hints|remarks|troubleshooting|before (?:you"
+        r" )?start(?:ing)?"
         r"|before (?:you )?begin|safety(?: (?:information|warnings?|notes?))?|warnings?|precautions|considerations"
         r"|comments|faq|tips and tricks|注意(?:事项)?)",
     ),
     (
         "aside",
         r"references?|bibliography|literature(?: cited)?|acknowledge?ments?|table of contents|contents|authors?|contact"
-        r"|requirements?(?: coverage)?|coverage|appendix.*|(?:list of )?abbreviations|conditions|review|revision history"
+        r"|requirements?(?: coverage)?|coverage|appendix.*|(?:list of )?abbreviations|conditions|review"
+        r"|revision history"
         r"|version history|change ?log|licen[cs]e|citation|funding|keywords|document history|signatures?|approvals?"
         r"|(?:conflicts?|competing) (?:of )?interests?|author contributions|data availability|参考文献",
     ),
@@ -50,12 +54,14 @@ _ROLES: Final[tuple[tuple[Role, str], ...]] = (
 _PATTERNS: Final = tuple((role, re.compile(rf"^(?:{pattern})\W*$", re.I)) for role, pattern in _ROLES)
 _ACTION: Final = listed("read_text", "action")
 _LEAD: Final = re.compile(
-    r"^\W*(?:(?:step \d+|next|then|first|second|finally|now|carefully|gently|immediately|slowly|optional(?:ly)?|quickly|briefly"
+    r"^\W*(?:(?:step \d+|next|then|first|second|finally|now|carefully|gently|immediately|slowly"
+    r"|optional(?:ly)?|quickly|briefly"
     r"|meanwhile|afterwards|on day \d+|day \d+)\W+){0,2}",
     re.I,
 )
 _AFTER_CLAUSE: Final = re.compile(
-    r"^\W*(?:at|in|on|for|to|using|with|after|when|once|if|under|from|while|during|before|prior to)\b[^.;\n]{2,90}?,?\s(\w+)",
+    r"^\W*(?:at|in|on|for|to|using|with|after|when|once|if|under|from|while|during|before|prior"
+    r" to)\b[^.;\n]{2,90}?,?\s(\w+)",
     re.I,
 )
 

@@ -173,7 +173,7 @@ def _ld_steps(node: Mapping[str, object], nodes: Mapping[str, Mapping[str, objec
 
 def _position(step: object) -> float:
     given = step.get("position") if isinstance(step, Mapping) else None
-    return float(given) if isinstance(given, int | float) or str(given).isdecimal() else 0.0
+    return float(str(given)) if isinstance(given, int | float) or str(given).isdecimal() else 0.0
 
 
 def _several(value: object) -> list[object]:

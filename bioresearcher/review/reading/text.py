@@ -213,9 +213,11 @@ def _levels(cut: tuple[Block, ...]) -> tuple[int | None, int | None]:
 def _heads_steps(cut: tuple[Block, ...], level: int) -> bool:
     """Return True if headings of a level stand above counted items: they are parts, and the items are the steps."""
     counts: list[int] = []
+    beside = False
     for b in cut:
         if b.kind == "heading":
-            counts = [*counts, 0] if b.level == level else counts
+            beside = role_of(_unprefixed(b.text)) != "part" if b.level < level else beside
+            counts = [*counts, 0] if b.level == level and not beside else counts
         elif counts and b.kind == "item" and b.level == 0 and b.label and not _FIELD.match(b.text):
             counts[-1] += 1
     headed = [n for n in counts if n]
