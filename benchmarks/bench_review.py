@@ -22,13 +22,15 @@ from figures import ROOT, Figure, environment, measured, none_of, program, test_
 
 from bioresearcher.review.calibration.agreement import collapse_warnings, separation
 from bioresearcher.review.checks import CHECKS
-from bioresearcher.review.metrics import review_by_rule
+from bioresearcher.review.metrics import review_by_rule, review_without_model
 from bioresearcher.review.reading.protocol import read_protocol
+from bioresearcher.review.record import most_severe_in_foreign
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE / "review"))
 
+import elsewhere  # noqa: E402 - the folder has to be on the path first
 from fresh import FRESH, UNSEEN  # noqa: E402 - the folder has to be on the path first
 from material import NAMES, Material, load, of_run  # noqa: E402
 from score import Case, by_check, cases, worded_cases  # noqa: E402
@@ -42,7 +44,56 @@ def measure(quick: bool) -> list[Figure]:
     """Defects in all clean protocols (in two when quick), then time and memory."""
     materials = _materials(quick)
     found = list(cases(materials))
-    return [*_detection(materials, found), *_scores(materials, found), *_real(), *_speed(quick)]
+    return [*_detection(materials, found), *_scores(materials, found), *_elsewhere(quick), *_real(), *_speed(quick)]
+
+
+def _elsewhere(quick: bool) -> list[Figure]:
+    """Documents made elsewhere, each half of the protocols apart: false errors, and corrupted values by rule."""
+    data = test_data()
+    if data is None or not (data / "protocols" / "wlp").is_dir():
+        return []
+    rows = []
+    for built_on, half in ((True, "half used to build"), (False, "half not used to build")):
+        if quick and built_on:
+            continue
+        done = elsewhere.tally(data, built_on=built_on, with_methods=False)
+        wrong = {line.split()[0] for line in done.with_error if _severity(line.split()[1]) == "error"}
+        share_wrong = len(wrong) / done.clean
+        rows.append(
+            Figure(
+                f"elsewhere: protocols of protocols.io with a false error, {half}",
+                f"{len(wrong)} of {done.clean} ({share_wrong:.1%})",
+                "≤ 1%",
+                share_wrong <= 0.01,
+            )
+        )
+        for kind in elsewhere.KINDS:
+            made = sum(n for (k, _), n in done.made.items() if k == kind)
+            found = sum(n for (k, _), n in done.found.items() if k == kind)
+            rows.append(Figure(f"elsewhere: {kind} of a value found, {half}", f"{found / made:.1%} of {made}"))
+    return rows
+
+
+def _severity(check: str) -> str:
+    return most_severe_in_foreign(check) or "–"
+
+
+def write_record() -> str:
+    """Measure the record of every check on the half that was not used to build, and write it."""
+    data = test_data()
+    if data is None:
+        raise SystemExit("The test data are not here; name them by BIORESEARCHER_TEST_DATA.")
+    done = elsewhere.tally(data, built_on=False, with_methods=True)
+    text = elsewhere.record(done, [c.id for c in CHECKS if not c.needs])
+    (ROOT / "bioresearcher" / "review" / "record.toml").write_text(text, encoding="utf-8")
+    lines = [
+        f"{c.id} right {done.right[c.id]} wrong {done.wrong[c.id]}"
+        for c in CHECKS
+        if done.right[c.id] or done.wrong[c.id]
+    ]
+    by_kind = [f"{k} of {v}: {done.found[k, v]} of {n}" for (k, v), n in sorted(done.made.items())]
+    own = sorted(x for x in done.with_error if "G-QTY" in x or "G-CNT" in x or "G-VAL" in x)
+    return "\n".join([*lines, *by_kind, *own])
 
 
 def _materials(quick: bool) -> list[Material]:
@@ -106,10 +157,10 @@ def _real() -> list[Figure]:
     files = sorted((data / "protocols" / "16317").glob("experiment_program*.json")) if data else []
     rows = []
     for path in files:
-        review = review_by_rule(read_protocol(path).protocol)
+        review = review_without_model(read_protocol(path).protocol)
         gates = Counter(f.gate for f in review.findings)
         text = ", ".join(f"{g} {n}" for g, n in sorted(gates.items()))
-        rows.append(Figure(f"real protocol {path.stem[-1]}: {review.verdict}, mean {review.mean_score:.2f}", text))
+        rows.append(Figure(f"real protocol {path.stem[-1]}: {review.verdict}", text or "no finding"))
     return rows
 
 
@@ -216,6 +267,9 @@ def check_table(found: Sequence[Case]) -> str:
 if __name__ == "__main__":
     from figures import show
 
+    if "--record" in sys.argv:
+        print(write_record())
+        raise SystemExit(0)
     print(show(measure("--quick" in sys.argv)))
     everything = list(cases(_materials("--quick" in sys.argv)))
     print("\n" + check_table(everything))

@@ -25,13 +25,27 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   bioresearcher review workspace/runs/2025-01-31-breast
   bioresearcher review protocol.docx --format html --output review.html
-  bioresearcher review *.md --json --min-score 3.5 --fail-on error
+  bioresearcher review *.md --json --fail-on error
+  bioresearcher review plan.docx --kind "analysis plan"
+  bioresearcher review --list-checks                              (how right each check was on real text)
   bioresearcher review --diff old.md new.md --fail-on warning     (counts what is new in new.md)
   bioresearcher review protocol.pdf --model reviewer=openai:gpt-5-mini
   bioresearcher review agreement ratings.csv                      (see its own --help)
 
 exit codes: 0 done · 1 below --min-score or a finding of --fail-on · 2 a file could not be read, or holds no steps
 (what could be read is still reviewed) · 4 the model's server"""
+
+_KINDS = (
+    "bench protocol",
+    "dry-lab plan",
+    "analysis plan",
+    "trial protocol",
+    "animal study",
+    "finished study",
+    "grant proposal",
+    "other text",
+)
+"""Kinds of documents (`review.reading.kind.KINDS`, which is not imported for the help alone)."""
 
 _SEVERE = {"error": {"error"}, "warning": {"error", "warning"}, "note": {"error", "warning", "note"}}
 
@@ -49,9 +63,9 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "review",
-        help="check any protocol: checks and five quality scores",
-        description="Check protocols (JSON, run folder, Markdown, text, PDF, DOCX). Works without a model or a "
-        "network; where a model is configured, it gives the scores.",
+        help="check any protocol; a model judges it",
+        description="Check protocols (Markdown, text, PDF, DOCX, JSON of protocols.io, JSON-LD, run folder). Checks "
+        "need no model and no network and give findings; a document from elsewhere is judged by a model only.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -65,7 +79,14 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--fail-on", choices=tuple(_SEVERE), help="exit code 1 on a finding this severe or more")
     parser.add_argument("--objective", type=Path, metavar="FILE", help="objective file (TOML) to check against")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there instead of printing")
-    parser.add_argument("--list-gates", action="store_true", help="print all checks and end")
+    parser.add_argument("--kind", choices=_KINDS, help="take each file for a document of this kind")
+    parser.add_argument(
+        "--list-checks",
+        "--list-gates",
+        dest="list_checks",
+        action="store_true",
+        help="print all checks with their records on real text, and end",
+    )
     add_model_options(parser)
     add_budget_options(parser)
     add_place_options(parser)
@@ -87,14 +108,14 @@ def run(args: argparse.Namespace) -> int:
     from bioresearcher.examples import load_objective_file
 
     form = "json" if args.json else args.format
-    if args.list_gates:
+    if args.list_checks:
         from bioresearcher.review.render import check_list
 
         put(check_list(form), args.output)
         return 0
     files = _files(args)
     objective = load_objective_file(args.objective).objective if args.objective else None
-    results = _reviewed([_load(path, objective) for path in files], args)
+    results = _reviewed([_load(path, objective, args.kind or "") for path in files], args)
     if len(files) == 1 and results[0].review is None:
         raise InputError(results[0].error, hint=results[0].hint)
     change = _compared(results) if args.diff else None
@@ -112,11 +133,11 @@ def _files(args: argparse.Namespace) -> list[Path]:
         raise InputError("--diff compares two files and takes no others.", hint="Give --diff OLD NEW alone.")
     files = list(args.diff or args.files)
     if not files:
-        raise InputError("no file was given.", hint="Name a protocol, or use --list-gates; see --help.")
+        raise InputError("no file was given.", hint="Name a protocol, or use --list-checks; see --help.")
     return files
 
 
-def _load(path: Path, objective: Objective | None) -> _Loaded:
+def _load(path: Path, objective: Objective | None, kind: str) -> _Loaded:
     """Load a protocol and its context; a file that cannot be read is a result too."""
     from bioresearcher.review.check import CheckContext
     from bioresearcher.review.checks import applicability
@@ -135,6 +156,8 @@ def _load(path: Path, objective: Objective | None) -> _Loaded:
         file=str(path),
         title=reading.protocol.title,
         form=reading.form,
+        kind=kind or reading.kind.name,
+        kind_reason="as asked for" if kind else reading.kind.reason,
         warnings=reading.warnings,
         problem=reading.problem,
         gates=applicability(context),
@@ -147,11 +170,20 @@ def _reviewed(loaded: list[_Loaded], args: argparse.Namespace) -> list[FileRevie
     """Review each file by rule, with a model's scores where one is configured and there are steps to judge."""
     import asyncio
 
-    from bioresearcher.review.metrics import review_by_rule
+    from bioresearcher.review.metrics import review_without_model
 
     known = [(r.protocol, r.context) for r in loaded if r.protocol is not None and r.context is not None]
     settings = _settings_with_model(args) if any(p.steps for p, _ in known) else None
-    reviews = iter(asyncio.run(_scored(known, settings)) if settings else [review_by_rule(p, c) for p, c in known])
+    foreign = next((r.result.file for r in loaded if r.protocol is not None and r.protocol.origin == "source"), None)
+    if args.min_score is not None and settings is None and foreign is not None:
+        raise InputError(
+            f"--min-score needs scores, and {foreign} has none: without a model a document from elsewhere is"
+            f" not judged.",
+            hint="Name a model (--model reviewer=NAME), or use --fail-on, which follows findings alone.",
+        )
+    reviews = iter(
+        asyncio.run(_scored(known, settings)) if settings else [review_without_model(p, c) for p, c in known]
+    )
     return [r.result if r.protocol is None else replace(r.result, review=next(reviews)) for r in loaded]
 
 
@@ -175,6 +207,9 @@ def _exit_code(
         return 2
     severe = _SEVERE.get(fail_on or "", set())
     reviews = [r.review for r in judged if r.review is not None]
+    if min_score is not None and not all(r.judged for r in reviews):
+        print("bioresearcher: error: --min-score needs scores, and the model gave none that count.", file=sys.stderr)
+        return 2
     low = min_score is not None and any(r.mean_score < min_score for r in reviews)
     findings = change.new if change else [f for r in reviews for f in r.findings]
     return 1 if low or any(f.severity in severe for f in findings) else 0

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from bioresearcher.review import (
     checks_agreement,
+    checks_amounts,
+    checks_counts,
     checks_data,
     checks_flow,
     checks_numbers,
@@ -34,6 +36,8 @@ CHECKS: tuple[Check, ...] = (
     *checks_flow.CHECKS,
     *checks_data.CHECKS,
     *checks_numbers.CHECKS,
+    *checks_amounts.CHECKS,
+    *checks_counts.CHECKS,
     *checks_statistics.CHECKS,
     *checks_study.CHECKS,
     *checks_agreement.CHECKS,
@@ -88,8 +92,20 @@ def run_checks(
     known = context or CheckContext()
     view = prepare(protocol, known)
     chosen = (c for c in CHECKS if c.scope in _SCOPES[scope] and all(known.knows(f) for f in c.needs))
-    found = dict.fromkeys(f for check in chosen for f in _findings(check, view))
+    found = _once(f for check in chosen for f in _findings(check, view))
     return tuple(sorted(found, key=lambda f: SEVERITIES.index(f.severity)))
+
+
+_SAME_THING = ("G-VAL-01", "G-QTY-01", "G-QTY-06")
+
+
+def _once(findings: Iterable[CheckFinding]) -> list[CheckFinding]:
+    """Return each finding once; the checks of values and of bench work name some impossible values alike."""
+    kept: dict[object, CheckFinding] = {}
+    for f in findings:
+        alike = f.gate in _SAME_THING and (f.location, " ".join(f.message.split()[:2]))
+        kept.setdefault(alike or f, f)
+    return list(kept.values())
 
 
 def _findings(check: Check, view: CheckedProtocol) -> tuple[CheckFinding, ...]:

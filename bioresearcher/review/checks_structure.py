@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
 from bioresearcher.review.check import Check, CheckedProtocol, CheckHit, StepView, short
+from bioresearcher.review.reading.sections import instructs
 from bioresearcher.review.vocabulary import ACCEPT_CUE, EARLIER_CUE, INPUT_CUE, OUTPUT_CUE
 from bioresearcher.schemas.protocol import ProtocolStep
 from bioresearcher.schemas.review import Severity
@@ -147,8 +148,33 @@ def duplicated(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 def _key(s: StepView) -> tuple[str, ...]:
     step = s.step
-    inputs = sorted(i.source for i in step.inputs)
+    inputs = sorted(i.source for i in step.inputs if i.source.startswith("dataset:"))  # others are made by numbering
     return (" ".join(_TOKEN.findall(step.action.lower())), *sorted(step.datasets), *inputs, *sorted(s.marks))
+
+
+_COPIED = re.compile(r"^\W*(?:as (?:the|this) (?:paper|report|study) \w+ it|according to the paper)\W+", re.I)
+_TOLD = re.compile(
+    r"\b(?:we|here we)\b(?: \w+){0,2} \w+(?:ed|ook|ept|ade|ang|aw|ound|an)\b"
+    r"|(?<!which )(?<!that )(?<!who )(?<!they )(?<!it )\b(?:was|were|had been|has been|have been)\b",
+    re.I,
+)
+
+
+def told(view: CheckedProtocol) -> Iterator[CheckHit]:
+    """Steps that tell what was done elsewhere instead of what to do, as sentences copied from a paper do."""
+    found = [s for s in view.steps if _tells(s)]
+    severe: Severity = "error" if 3 * len(found) >= len(view.steps) else "warning"
+    for s in found if len(found) > 1 else ():
+        words = one_line(s.step.action, 80)
+        yield CheckHit(
+            s.location, f"tells what was done, not what to do: “{words}”", "Write it as an instruction.", severe
+        )
+
+
+def _tells(s: StepView) -> bool:
+    first = re.split(r"(?<=[.;])\s", s.step.action[:600], maxsplit=1)[0]
+    bare = _COPIED.sub("", first)
+    return bool(_TOLD.search(bare)) and not instructs(bare) and not instructs(s.step.title)
 
 
 def _near(view: CheckedProtocol) -> Iterator[tuple[int, int]]:
@@ -259,6 +285,7 @@ CHECKS: tuple[Check, ...] = (
     Check("G-STR-06", "steps name their outputs", "warning", "completeness", no_outputs),
     Check("G-STR-07", "steps have an acceptance criterion", "warning", "completeness", no_acceptance),
     Check("G-STR-08", "no step is written twice", "error", "structural_soundness", duplicated),
+    Check("G-STR-14", "steps tell what to do, not what was done", "error", "logical_soundness", told, (), "protocol"),
     Check(
         "G-STR-09", "titles say something and differ", "warning", "structural_soundness", poor_titles, (), "headings"
     ),

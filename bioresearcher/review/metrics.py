@@ -9,7 +9,7 @@ therefore only lower a score. The rules do not judge whether the science is righ
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -17,6 +17,7 @@ from typing import Literal
 
 from bioresearcher.review.check import CheckContext, CheckedProtocol, StepView, prepare
 from bioresearcher.review.checks import CHECKS, SEVERITIES, applicability, count_severities, run_checks
+from bioresearcher.review.record import bounded
 from bioresearcher.review.vocabulary import (
     ACCEPT_CUE,
     CONTROL,
@@ -181,6 +182,8 @@ def measure(view: CheckedProtocol) -> Features:
     def cue(s: StepView, pattern: re.Pattern[str]) -> bool:
         return view.from_text and bool(pattern.search(s.body))
 
+    said = Counter(s.step.acceptance.strip().lower() for s in steps)
+    named = Counter(o.name.strip().lower() for s in steps for o in s.step.outputs)
     met = [c for c in view.protocol.coverage if c.met]
     rest = steps[1:]
     return Features(
@@ -191,9 +194,9 @@ def measure(view: CheckedProtocol) -> Features:
             lambda s: s.step.inputs or s.step.datasets or cue(s, INPUT_CUE) or cue(s, EARLIER_CUE),
             "steps name their inputs",
         ),
-        outputs=share(lambda s: s.step.outputs or cue(s, OUTPUT_CUE), "steps name their outputs"),
+        outputs=share(lambda s: _own_outputs(s, named) or cue(s, OUTPUT_CUE), "steps name their outputs"),
         acceptance=share(
-            lambda s: s.step.acceptance.strip() or cue(s, ACCEPT_CUE), "steps have a criterion of success"
+            lambda s: _own_criterion(s, said) or cue(s, ACCEPT_CUE), "steps have a criterion of success of their own"
         ),
         measurable=share(lambda s: ACCEPT_CUE.search(s.body) and s.numbers, "steps have a criterion with a number"),
         quantities=share(lambda s: s.numbers or s.step.parameters, "steps hold a quantity or parameter"),
@@ -213,6 +216,23 @@ def measure(view: CheckedProtocol) -> Features:
         else None,
         safeguards=tuple(name for name, pattern in _SAFEGUARDS.items() if pattern.search(view.text)),
     )
+
+
+_SAID_OFTEN = 3
+"""Steps from which the same words for a criterion or an output say nothing about any one of them."""
+
+
+def _own_criterion(s: StepView, said: Counter[str]) -> bool:
+    """Return True if a step has a criterion that is not its own words again, nor that of many others."""
+    criterion = s.step.acceptance.strip()
+    if not criterion or said[criterion.lower()] >= _SAID_OFTEN:
+        return False
+    quoted = re.match(r"[“\"]([^”\"…]{20,})", criterion)
+    return not (quoted and quoted.group(1).strip().lower()[:60] in f"{s.step.title} {s.step.action}".lower())
+
+
+def _own_outputs(s: StepView, named: Counter[str]) -> bool:
+    return any(named[o.name.strip().lower()] < _SAID_OFTEN for o in s.step.outputs)
 
 
 def _titled(s: StepView) -> bool:
@@ -288,6 +308,30 @@ def review_by_rule(protocol: Protocol, context: CheckContext | None = None) -> R
     verdict = decide_verdict(tuple(metrics.values()), findings, steps=features.steps)
     review = Review(metrics=metrics, findings=findings, verdict=verdict, origin="offline")
     return review.model_copy(update={"summary": _summary(review, features, known)})
+
+
+def review_without_model(protocol: Protocol, context: CheckContext | None = None) -> Review:
+    """Review a protocol by rule: our own with computed metrics, a foreign document with findings alone.
+
+    A foreign document (`origin="source"`) is not judged: it has the findings that the checks' records allow, no metrics
+    and no verdict.
+    """
+    if protocol.origin != "source":
+        return review_by_rule(protocol, context)
+    return _not_judged(protocol, bounded(run_checks(protocol, context)))
+
+
+def _not_judged(protocol: Protocol, findings: tuple[CheckFinding, ...]) -> Review:
+    steps = count_of(len(protocol.steps), "step")
+    parts = count_of(len(protocol.parts), "part")
+    return Review(
+        metrics={},
+        findings=findings,
+        verdict="not judged",
+        origin="offline",
+        summary=f"{steps} in {parts}; {count_severities(findings)}. Not judged: checks look for mistakes in numbers and"
+        " units; whether the methods, the order and the amounts are right, only a reader or a model can tell.",
+    )
 
 
 def decide_verdict(
@@ -416,5 +460,7 @@ def _summary(review: Review, f: Features, context: CheckContext) -> str:
     return (
         f"{count_of(f.steps, 'step')} in {count_of(f.parts, 'part')}; mean {review.mean_score:.2f} of 5; "
         f"{counts} from {len(apply.applied)} checks{skipped}."
-        " Computed by rule from the checks and from what can be counted, without a model."
+        " The scores are computed from the checks and from what can be counted: they measure the form,"
+        " nobody judged the"
+        " science."
     )

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from bioresearcher.review.checks import CHECKS, Applicability, count_severities
 from bioresearcher.review.metrics import RUBRIC
+from bioresearcher.review.record import most_severe_in_foreign, records
 from bioresearcher.schemas.review import METRICS, CheckFinding, Metric, MetricName, Review
 from bioresearcher.text.format import md, md_list, md_table
 from bioresearcher.text.visible import one_line
@@ -32,6 +33,8 @@ class FileReview:
     file: str
     title: str = ""
     form: str = ""
+    kind: str = ""
+    kind_reason: str = ""
     warnings: tuple[str, ...] = ()
     review: Review | None = None
     gates: Applicability | None = None
@@ -54,10 +57,12 @@ def _row(r: FileReview) -> dict[str, JsonValue]:
         "file": one_line(r.file, 500),
         "title": one_line(r.title, 300),
         "form": r.form,
+        "kind": r.kind,
+        "kind_reason": one_line(r.kind_reason, 500),
         "reading": [one_line(w, 300) for w in r.warnings],
     }
     row |= r.review.model_dump(mode="json") | ({"problem": one_line(r.problem, 500)} if r.problem else {})
-    row["mean_score"] = round(r.review.mean_score, 2)
+    row["mean_score"] = _mean(r.review)
     skipped: list[JsonValue] = [{"gate": name, "needs": list(needs)} for name, needs in r.gates.skipped]
     row["gates"] = {"applied": list(r.gates.applied), "skipped": skipped}
     return row
@@ -77,8 +82,9 @@ def as_markdown(results: Sequence[FileReview]) -> str:
 def _score_cells(r: FileReview) -> Sequence[str]:
     if r.review is None:
         return (md(r.file), *[""] * (len(METRICS) + 1), "not reviewed")
-    scores = (f"{r.review.metrics[m].score:.2f}" for m in METRICS)
-    return (md(r.file), *scores, f"{r.review.mean_score:.2f}", r.review.verdict)
+    given = (r.review.metrics.get(m) for m in METRICS)
+    scores = (f"{metric.score:.2f}" if metric else "–" for metric in given)
+    return (md(r.file), *scores, f"{r.review.mean_score:.2f}" if r.review.judged else "–", r.review.verdict)
 
 
 def _section(r: FileReview) -> Iterable[str]:
@@ -86,11 +92,21 @@ def _section(r: FileReview) -> Iterable[str]:
     if r.review is None:
         yield from (f"Not reviewed: {md(f'{r.error} {r.hint}')}", "")
         return
-    yield f"**{r.review.verdict}**, mean {r.review.mean_score:.2f} of 5; {count_severities(r.review.findings)}. "
+    scores = f", mean {r.review.mean_score:.2f} of 5 ({_ORIGINS[r.review.origin]})" if r.review.judged else ""
+    yield f"**{r.review.verdict}**{scores}; {count_severities(r.review.findings)}. "
     yield from (md(r.review.summary), "")
-    metrics = ((name, r.review.metrics[name]) for name in METRICS)
+    if r.kind:
+        yield from md_list(
+            [
+                f"Kind: {r.kind}, as it {md(r.kind_reason)}"
+                if r.kind_reason != "as asked for"
+                else f"Kind: {r.kind}, as asked for"
+            ]
+        )
+    metrics = ((name, r.review.metrics[name]) for name in METRICS if name in r.review.metrics)
     rows = [(RUBRIC[name].title, f"{m.score:.2f}", md(m.reason), _evidence(m)) for name, m in metrics]
-    yield from md_table(("metric", "score", "reason", "evidence"), rows)
+    if rows:
+        yield from md_table(("metric", "score", "reason", "evidence"), rows)
     if r.warnings:
         yield from md_list(f"Reading: {md(w)}" for w in r.warnings)
     if r.review.findings:
@@ -107,18 +123,53 @@ def check_list(kind: str) -> str:
     """List all checks as a text table, Markdown or JSON (`table`, `markdown`, `json`)."""
     if kind == "json":
         rows = [
-            {"id": c.id, "title": c.title, "severity": c.severity, "metric": c.metric, "needs": list(c.needs)}
+            {
+                "id": c.id,
+                "title": c.title,
+                "severity": c.severity,
+                "metric": c.metric,
+                "needs": list(c.needs),
+                "in_foreign_documents": most_severe_in_foreign(c.id),
+                "record": _record(c.id),
+            }
             for c in CHECKS
         ]
         return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
     if kind == "markdown":
-        cells = [(c.id, c.severity, c.metric, c.title, ", ".join(c.needs)) for c in CHECKS]
-        return "\n".join(md_table(("check", "severity", "metric", "checks that", "needs"), cells))
+        cells = [
+            (c.id, c.severity, c.metric, c.title, ", ".join(c.needs), most_severe_in_foreign(c.id) or "–", _said(c.id))
+            for c in CHECKS
+        ]
+        columns = ("check", "severity", "metric", "checks that", "needs", "in documents from elsewhere", "right")
+        return "\n".join(md_table(columns, cells))
     lines = []
     for c in CHECKS:
         needs = f" (needs {', '.join(c.needs)})" if c.needs else ""
-        lines.append(f"{c.id:10}{c.severity:9}{c.metric:22}{c.title}{needs}")
-    return "\n".join([*lines, f"{len(CHECKS)} checks"]) + "\n"
+        foreign = most_severe_in_foreign(c.id) or "–"
+        said = f"; right: {_said(c.id)}" if _said(c.id) else ""
+        lines.append(f"{c.id:10}{c.severity:9}{foreign:9}{c.metric:22}{c.title}{needs}{said}")
+    head = f"{'check':10}{'own':9}{'foreign':9}{'metric':22}checks that …; how right it was in documents from elsewhere"
+    about = "own: how severe in a protocol of this program; foreign: in any other document (–: not applied there)"
+    return "\n".join([head, *lines, f"{len(CHECKS)} checks. {about}"]) + "\n"
+
+
+def _said(check: str) -> str:
+    record = records().get(check)
+    return str(record) if record else ""
+
+
+def _record(check: str) -> dict[str, JsonValue] | None:
+    record = records().get(check)
+    if record is None:
+        return None
+    return {
+        "precision": record.precision,
+        "right": record.right,
+        "wrong": record.wrong,
+        "clean": record.clean,
+        "corrupted": record.corrupted,
+        "on": record.on,
+    }
 
 
 MIN_SCORE_CHANGE = 0.005
@@ -146,7 +197,8 @@ class ProtocolComparison:
     @property
     def scores(self) -> dict[MetricName, tuple[float, float]]:
         """Old and new score of each metric."""
-        return {m: (self.old.metrics[m].score, self.review.metrics[m].score) for m in METRICS}
+        old, new = self.old.metrics, self.review.metrics
+        return {m: (old[m].score, new[m].score) for m in METRICS if m in old and m in new}
 
     @property
     def better(self) -> tuple[MetricName, ...]:
@@ -192,13 +244,13 @@ def _key(f: CheckFinding) -> tuple[str, str, str]:
 
 
 def _headline(c: ProtocolComparison) -> str:
+    counted = f"{len(c.new)} findings new, {len(c.gone)} gone, {c.kept} as before"
+    if not (c.old.judged and c.review.judged):
+        return f"not judged: {counted}"
     a, b = c.old.mean_score, c.review.mean_score
     direction = "better" if b - a > MIN_SCORE_CHANGE else "worse" if a - b > MIN_SCORE_CHANGE else "the same"
     verdict = c.review.verdict if c.old.verdict == c.review.verdict else f"{c.old.verdict} → {c.review.verdict}"
-    return (
-        f"{direction}: mean {a:.2f} → {b:.2f} of 5, verdict {verdict}; "
-        f"{len(c.new)} findings new, {len(c.gone)} gone, {c.kept} as before"
-    )
+    return f"{direction}: mean {a:.2f} → {b:.2f} of 5, verdict {verdict}; {counted}"
 
 
 def _score_rows(c: ProtocolComparison) -> Iterable[tuple[str, str, str, str]]:
@@ -210,7 +262,8 @@ def comparison_markdown(c: ProtocolComparison) -> str:
     """Format a comparison as a Markdown document."""
     files = f"{md(c.old_file)} → {md(c.new_file)}"
     lines = ["# Protocol review: what changed", "", files, "", f"**{_headline(c)}**", ""]
-    lines += md_table(("metric", "old", "new", "change"), _score_rows(c))
+    if c.scores:
+        lines += md_table(("metric", "old", "new", "change"), _score_rows(c))
     for title, findings in (("New findings", c.new), ("Gone", c.gone)):
         if findings:
             cells = [(f.severity, f.gate, md(f.location), md(f.message)) for f in findings]
@@ -225,7 +278,7 @@ def comparison_json(c: ProtocolComparison) -> str:
         "old": one_line(c.old_file, 500),
         "new": one_line(c.new_file, 500),
         "verdict": {"old": c.old.verdict, "new": c.review.verdict},
-        "mean_score": {"old": round(c.old.mean_score, 2), "new": round(c.review.mean_score, 2)},
+        "mean_score": {"old": _mean(c.old), "new": _mean(c.review)},
         "metrics": scores,
         "better": list(c.better),
         "worse": list(c.worse),
@@ -236,8 +289,12 @@ def comparison_json(c: ProtocolComparison) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
+def _mean(review: Review) -> float | None:
+    return round(review.mean_score, 2) if review.judged else None
+
+
 _ORIGINS = {
-    "offline": "scores computed by rule, no model",
+    "offline": "computed by rule, no model",
     "model": "scores by a language model",
     "mixed": "scores partly by a language model, partly by rule",
     "scripted": "scripted replies of a test",

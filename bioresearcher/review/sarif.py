@@ -7,22 +7,32 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 from pydantic import JsonValue
 
 from bioresearcher import __version__
 from bioresearcher.review.checks import CHECKS
+from bioresearcher.review.record import most_severe_in_foreign, records
 from bioresearcher.review.render import FileReview, ProtocolComparison
-from bioresearcher.schemas.review import CheckFinding
+from bioresearcher.schemas.review import CheckFinding, Severity
 from bioresearcher.text.visible import one_line
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-_TEXT = frozenset({".md", ".markdown", ".txt", ".text", ".rst", ".json"})
+MAX_RESULTS: Final = 25_000
+"""Largest number of results of a run that a code host takes."""
+MAX_DESCRIPTION: Final = 1_024
+"""Largest number of characters of a rule's description."""
+_TEXT = frozenset({".md", ".markdown", ".txt", ".text", ".rst", ".json", ".jsonld"})
 _REVIEWER: dict[str, JsonValue] = {
     "id": "REVIEWER",
     "shortDescription": {"text": "Found by the model that reviewed"},
+    "fullDescription": {
+        "text": "A finding of the model in the reviewer's role, with words of the protocol that it quotes."
+    },
+    "help": {"text": "Read the passage and judge for yourself: a model's findings are no measurements."},
     "defaultConfiguration": {"level": "warning"},
 }
 
@@ -39,7 +49,8 @@ def as_sarif(results: Sequence[FileReview], change: ProtocolComparison | None = 
         if r.review is not None:
             lines = _Lines(r)
             states = _states(r.review.findings, change)
-            found += [_result(f, r, lines, index, s) for f, s in zip(r.review.findings, states, strict=True)]
+            ranked = sorted(zip(r.review.findings, states, strict=True), key=lambda pair: -_rank(pair[0]))
+            found += [_result(f, r, lines, index, s) for f, s in ranked]
             found += [_result(f, r, lines, index, "absent") for f in (change.gone if change else ())]
     failed: list[JsonValue] = [
         {"level": "error", "message": {"text": one_line(f"{r.error} {r.hint}".strip(), 600)}}
@@ -50,17 +61,22 @@ def as_sarif(results: Sequence[FileReview], change: ProtocolComparison | None = 
         "tool": {"driver": {"name": "bioresearcher review", "version": __version__, "rules": list(rules)}},
         "columnKind": "unicodeCodePoints",
         "invocations": [{"executionSuccessful": not failed, "toolExecutionNotifications": failed}],
-        "results": found,
+        "results": found[:MAX_RESULTS],
     }
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
 
 
-def _rule(name: str, title: str, severity: str, metric: str) -> dict[str, JsonValue]:
+def _rule(name: str, title: str, severity: Severity, metric: str) -> dict[str, JsonValue]:
+    record = records().get(name)
+    said = f"On real text from elsewhere it was right in {record}." if record else "It needs what a run knows."
+    text = f"{title[:1].upper()}{title[1:]}."
     return {
         "id": name,
-        "shortDescription": {"text": title[:1].upper() + title[1:]},
-        "defaultConfiguration": {"level": severity},
-        "properties": {"metric": metric},
+        "shortDescription": {"text": text[:-1]},
+        "fullDescription": {"text": f"{text} {said}"[:MAX_DESCRIPTION]},
+        "help": {"text": f"{text} {said} All checks: bioresearcher review --list-checks."[:MAX_DESCRIPTION]},
+        "defaultConfiguration": {"level": most_severe_in_foreign(name) or severity},
+        "properties": {"metric": metric, "tags": [metric]},
     }
 
 
@@ -78,10 +94,11 @@ def _states(findings: Sequence[CheckFinding], change: ProtocolComparison | None)
 
 def _result(f: CheckFinding, r: FileReview, lines: _Lines, index: dict[str, int], state: str) -> JsonValue:
     text = f"{f.location}: {f.message}" + (f" {f.suggestion}" if f.suggestion else "")
+    region = {"startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 1} if state == "absent" else lines.region(f)
     place: dict[str, JsonValue] = {
         "physicalLocation": {
-            "artifactLocation": {"uri": quote(PurePath(lines.file).as_posix())},
-            "region": {"startLine": 1 if state == "absent" else lines.of(f.location)},
+            "artifactLocation": {"uri": quote(_relative(lines.file))},
+            "region": dict(region),
         },
         "logicalLocations": [{"name": f.location, "kind": f.location.partition(" ")[0]}],
     }
@@ -90,11 +107,31 @@ def _result(f: CheckFinding, r: FileReview, lines: _Lines, index: dict[str, int]
         "ruleId": f.gate,
         "ruleIndex": index.get(f.gate, -1),
         "level": f.severity,
+        "rank": _rank(f),
         "message": {"text": text},
         "locations": [place],
-        "partialFingerprints": {"finding/v1": mark},
+        "partialFingerprints": {"finding/v1": mark, "primaryLocationLineHash": lines.mark(region["startLine"], mark)},
     }
     return result | ({"baselineState": state} if state else {})
+
+
+_RANKS: Final[dict[Severity, float]] = {"error": 80.0, "warning": 50.0, "note": 10.0}
+
+
+def _rank(f: CheckFinding) -> float:
+    """Rank of a finding, 0 to 100: by severity, within one by how often its check was right."""
+    record = records().get(f.gate)
+    precision = record.precision if record else None
+    return round(_RANKS[f.severity] + 20 * (precision or 0.0), 1)
+
+
+def _relative(file: str) -> str:
+    """Return a file's path from the working folder, as code hosts ask for; a file elsewhere keeps its path."""
+    path = Path(file)
+    try:
+        return path.resolve().relative_to(Path.cwd().resolve()).as_posix() if path.is_absolute() else path.as_posix()
+    except ValueError:
+        return path.as_posix()
 
 
 def _without_numbers(text: str) -> str:
@@ -102,20 +139,54 @@ def _without_numbers(text: str) -> str:
     return re.sub(r"\b\d+(?:\.\d+)+\b", "#", text)
 
 
+_QUOTED: Final = re.compile(r"“([^”]{4,160})”")
+
+
 class _Lines:
-    """Line numbers of parts and steps in a file, found by their titles; 1 where not found or not text."""
+    """Places of parts and steps in a file, found by their words in the order of the document; else line 1."""
 
     def __init__(self, reviewed: FileReview) -> None:
         path = Path(reviewed.file)
         self.file = str(path / "protocol.json") if path.is_dir() else reviewed.file
-        self._places = reviewed.places
         self._text = ""
+        self._at: dict[str, int] = {}
+        self._marks: Counter[str] = Counter()
         if Path(self.file).suffix.lower() in _TEXT and Path(self.file).is_file():
-            self._text = Path(self.file).read_text(encoding="utf-8", errors="replace")
+            self._text = Path(self.file).read_text(encoding="utf-8", errors="replace").replace("\r\n", "\n")
+        after = 0
+        for location, words in reviewed.places.items():
+            step = location.startswith("step ")
+            at = self._find(words, after if step else 0)
+            if at >= 0:
+                self._at[location] = at
+                after = at + 1 if step else after
 
-    def of(self, location: str) -> int:
-        words = self._places.get(location, "")
-        at = self._text.find(words) if words else -1
-        if at < 0 and words:
-            at = self._text.find(json.dumps(words, ensure_ascii=False)[1:-1])
-        return self._text.count("\n", 0, at) + 1 if at >= 0 else 1
+    def _find(self, words: str, start: int) -> int:
+        if not words:
+            return -1
+        escaped = json.dumps(words, ensure_ascii=False)[1:-1]
+        places = (self._text.find(w, n) for n in (start, 0) for w in (words, escaped))
+        return next((at for at in places if at >= 0), -1)
+
+    def region(self, f: CheckFinding) -> dict[str, int]:
+        """Return the place of a finding: of the words it quotes, or of its step or part to the end of the line."""
+        at = self._at.get(f.location, -1)
+        if at < 0:
+            return {"startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 1 + len(self._text.partition("\n")[0])}
+        end = self._text.find("\n", at)
+        end = len(self._text) if end < 0 else end
+        quoted = _QUOTED.search(f.message)
+        if quoted and (found := self._text.find(quoted.group(1).rstrip("."), at, end + 2_000)) >= 0:
+            at, end = found, found + len(quoted.group(1).rstrip("."))
+        return self._place(at, "start") | self._place(end, "end")
+
+    def _place(self, at: int, which: str) -> dict[str, int]:
+        line = self._text.count("\n", 0, at) + 1
+        return {f"{which}Line": line, f"{which}Column": at - self._text.rfind("\n", 0, at)}
+
+    def mark(self, line: int, other: str) -> str:
+        """Return a fingerprint of a line's words that stays when lines above change; `other` where there is no text."""
+        words = "".join(self._text.split("\n")[line - 1].split()) if self._text else other
+        mark = hashlib.sha256(words.encode()).hexdigest()[:16]
+        self._marks[mark] += 1
+        return f"{mark}:{self._marks[mark]}"

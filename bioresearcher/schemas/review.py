@@ -44,15 +44,22 @@ class Metric(Value):
 class Review(Value):
     """A review of a whole protocol."""
 
-    metrics: dict[MetricName, Metric]
+    metrics: dict[MetricName, Metric] = Field(
+        description="empty when nobody judged: a foreign document without a model"
+    )
     findings: tuple[CheckFinding, ...] = ()
-    verdict: Literal["pass", "revise", "fail"]
+    verdict: Literal["pass", "revise", "fail", "not judged"]
     summary: str = ""
     origin: Origin
 
     @property
+    def judged(self) -> bool:
+        """Whether there are scores."""
+        return bool(self.metrics)
+
+    @property
     def mean_score(self) -> float:
-        """Mean of the five metrics, 1 to 5."""
+        """Mean of the metrics, 1 to 5; only a judged review has one."""
         return sum(m.score for m in self.metrics.values()) / len(self.metrics)
 
 

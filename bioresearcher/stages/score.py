@@ -9,7 +9,7 @@ from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.llm.shorten import tokens_of
 from bioresearcher.review.brief import Brief, merge_findings, write_brief
 from bioresearcher.review.check import CheckContext
-from bioresearcher.review.metrics import decide_verdict, review_by_rule, rubric_text
+from bioresearcher.review.metrics import decide_verdict, review_without_model, rubric_text
 from bioresearcher.schemas.ask_program import MetricScore, ProtocolScores, ScoreProtocolInput
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.protocol import Protocol
@@ -36,7 +36,7 @@ async def score_protocol(
     without such a score keeps the rules' score, and its reason names this. Without any such score the rules' review is
     returned.
     """
-    by_rule = review_by_rule(protocol, context)
+    by_rule = review_without_model(protocol, context)
     values, shown = question(objective, protocol, by_rule)
     try:
         answer = await ask(caller, SCORE_PROTOCOL, values)
@@ -51,7 +51,8 @@ async def score_protocol(
         note(caller, SCORE_PROTOCOL, f"scored by rule, as {why}: {said}")
     if not counted:
         return by_rule
-    metrics = {name: counted.get(name) or _ruled(by_rule.metrics[name]) for name in METRICS}
+    given = {name: counted.get(name) or _by_rule(by_rule, name) for name in METRICS}
+    metrics = {name: metric for name, metric in given.items() if metric is not None}
     summary = answer.value.summary.strip() or by_rule.summary
     return Review(
         metrics=metrics,
@@ -98,6 +99,11 @@ def _located(given: MetricScore, shown: Brief) -> Metric:
     quotes = dict.fromkeys(q.strip() for q in given.evidence if stands_in(q, shown.text))
     found = {q: shown.place_of(q, stands_in) or "protocol" for q in list(quotes)[:QUOTES]}
     return Metric(score=given.score, evidence=tuple(found), reason=given.reason, places=tuple(found.values()))
+
+
+def _by_rule(review: Review, name: MetricName) -> Metric | None:
+    """Return the metric as computed by rule; None for a foreign document, which rules do not judge."""
+    return _ruled(review.metrics[name]) if name in review.metrics else None
 
 
 def _ruled(metric: Metric) -> Metric:

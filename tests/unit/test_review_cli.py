@@ -15,6 +15,7 @@ from bioresearcher.cli import review as command
 from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.errors import InputError
 from bioresearcher.review.checks import CHECKS
+from bioresearcher.review.reading.kind import KINDS
 from bioresearcher.review.render import as_markdown
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.facts import Audit, Fact, LookRecord
@@ -59,18 +60,19 @@ def test_one_file_as_json_has_the_documented_shape(good: Path, capsys: pytest.Ca
 def test_findings_in_json_name_check_severity_place_and_suggestion(bad: Path, capsys: pytest.CaptureFixture[str]):
     assert run(bad, "--format", "json") == 0
     findings = json.loads(capsys.readouterr().out)["findings"]
-    assert {"G-VAG-01", "G-REF-06", "G-RES-01"} <= {f["gate"] for f in findings}
+    assert {"G-VAG-01", "G-REF-06"} <= {f["gate"] for f in findings}
     assert all(set(f) == {"gate", "severity", "location", "message", "suggestion"} for f in findings)
 
 
 def test_several_files_are_compared(good: Path, bad: Path, capsys: pytest.CaptureFixture[str]):
     assert run(good, bad, "--json") == 0
     rows = json.loads(capsys.readouterr().out)
-    assert rows[0]["mean_score"] > rows[1]["mean_score"] + 2
+    assert rows[0]["mean_score"] > 4
+    assert rows[1]["mean_score"] is None
     assert run(good, bad) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "Comparison"
-    assert [line.rpartition("; ")[2] for line in lines[2:4]] == ["verdict pass", "verdict fail"]
+    assert [line.rpartition("; ")[2] for line in lines[2:4]] == ["verdict pass", "verdict not judged"]
 
 
 def test_an_unreadable_file_among_several_is_reported_and_the_others_reviewed(
@@ -95,10 +97,38 @@ def test_an_unreadable_file_alone_is_an_input_error(tmp_path: Path):
 
 def test_exit_codes_follow_the_asked_quality(good: Path, bad: Path, capsys: pytest.CaptureFixture[str]):
     assert run(good, "--min-score", "4", "--fail-on", "warning") == 0
-    assert run(bad, "--min-score", "3.5") == 1
-    assert run(bad, "--fail-on", "error") == 1
-    assert run(bad, "--min-score", "1") == 0
-    assert run(good, bad, "--fail-on", "warning") == 1
+    assert run(bad, "--fail-on", "error") == 0
+    assert run(good, bad, "--fail-on", "note") == 1
+    wrong = bad.with_name("wrong.md")
+    wrong.write_text("# T\n\n1. Incubate the cells at 370 °C overnight.\n2. Wash them.\n", encoding="utf-8")
+    assert run(wrong, "--fail-on", "error") == 1
+
+
+def test_a_document_from_elsewhere_is_not_judged_without_a_model(bad: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(bad, "--json") == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["verdict"], row["metrics"], row["mean_score"]) == ("not judged", {}, None)
+    assert run(bad) == 0
+    text = capsys.readouterr().out
+    assert "not judged" in text
+    assert "of 5" not in text
+    with pytest.raises(InputError, match="without a model a document from elsewhere is not judged"):
+        run(bad, "--min-score", "1")
+
+
+def test_the_kind_is_said_with_the_reason_and_can_be_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "p.txt"
+    path.write_text(
+        "Wash\n\n1. Add 5 ml PBS.\n2. Spin the cells at 300 x g.\n3. Incubate at 37 °C.\n", encoding="utf-8"
+    )
+    assert run(path, "--json") == 0
+    row = json.loads(capsys.readouterr().out)
+    assert row["kind"] == "bench protocol"
+    assert "“" in row["kind_reason"]
+    assert run(path, "--json", "--kind", "animal study") == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["kind"], row["kind_reason"]) == ("animal study", "as asked for")
+    assert tuple(command._KINDS) == KINDS
 
 
 @pytest.mark.parametrize("value", ["0", "6", "x", "nan"])
@@ -196,13 +226,13 @@ def test_markdown_escapes_what_the_protocol_says(tmp_path: Path, capsys: pytest.
     text = capsys.readouterr().out
     assert "<img" not in text
     assert "](javascript" not in text
-    rows = [line for line in text.split("\n") if line.startswith("| error")]
+    rows = [line for line in text.split("\n") if line.startswith("| note")]
     assert all(row.replace("\\|", "").count("|") == 6 for row in rows)
 
 
 def test_a_terminal_gets_tables_and_no_escape_sequence_of_the_protocol(bad: Path, good: Path):
-    args = argparse.Namespace(backend="offline")
-    results = command._reviewed([command._load(path, None) for path in (bad, good, Path("no.md"))], args)
+    args = argparse.Namespace(backend="offline", min_score=None)
+    results = command._reviewed([command._load(path, None, "") for path in (bad, good, Path("no.md"))], args)
     stream = io.StringIO()
     Console(file=stream, force_terminal=True, width=100, color_system=None).print(Sheet(as_markdown(results)))
     text = stream.getvalue()

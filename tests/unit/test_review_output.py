@@ -56,7 +56,7 @@ def check_sarif(text: str) -> dict:
         ids = [rule["id"] for rule in driver["rules"]]
         assert len(ids) == len(set(ids))
         for rule in driver["rules"]:
-            assert rule["shortDescription"]["text"]
+            assert all(rule[key]["text"] for key in ("shortDescription", "fullDescription", "help"))
             assert rule["defaultConfiguration"]["level"] in {"none", "note", "warning", "error"}
         for invocation in run["invocations"]:
             assert isinstance(invocation["executionSuccessful"], bool)
@@ -65,11 +65,14 @@ def check_sarif(text: str) -> dict:
             assert result["message"]["text"]
             assert result["level"] in {"none", "note", "warning", "error"}
             assert ids[result["ruleIndex"]] == result["ruleId"]
+            assert result["partialFingerprints"]["primaryLocationLineHash"]
             assert result.get("baselineState", "new") in {"new", "unchanged", "updated", "absent"}
             for location in result["locations"]:
                 physical = location["physicalLocation"]
                 assert not set(physical["artifactLocation"]["uri"]) & set(' \\"<>')
-                assert physical["region"]["startLine"] >= 1
+                region = physical["region"]
+                assert 1 <= region["startLine"] <= region["endLine"]
+                assert 1 <= region["startColumn"] <= region["endColumn"] or region["startLine"] < region["endLine"]
                 assert all(x["name"] for x in location["logicalLocations"])
     return log
 
@@ -77,10 +80,11 @@ def check_sarif(text: str) -> dict:
 def test_sarif_is_well_formed_and_points_at_the_lines(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = check_sarif(output(capsys, old, "--format", "sarif"))
     results = log["runs"][0]["results"]
-    assert {"G-VAG-01", "G-VAL-01", "G-RES-01"} <= {r["ruleId"] for r in results}
+    assert {"G-VAG-01", "G-VAL-01"} <= {r["ruleId"] for r in results}
+    assert [r["rank"] for r in results] == sorted((r["rank"] for r in results), reverse=True)
     todo = next(r for r in results if r["ruleId"] == "G-VAG-01")
     line = todo["locations"][0]["physicalLocation"]["region"]["startLine"]
-    assert "Transfect siRNA" in BROKEN.split("\n")[line - 1]
+    assert "TODO" in BROKEN.split("\n")[line - 1]
     assert "%20" in todo["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
 
 
@@ -91,12 +95,11 @@ def test_sarif_says_what_could_not_be_read(new: Path, tmp_path: Path, capsys: py
 
 def test_a_comparison_says_what_got_better(old: Path, new: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(output(capsys, "--diff", old, new, "--json"))
-    assert "correctness" in found["better"]
-    assert "correctness" not in found["worse"]
-    assert {"G-VAG-01", "G-VAL-01", "G-RES-01"} <= {f["gate"] for f in found["findings_gone"]}
+    assert found["mean_score"] == {"old": None, "new": None}
+    assert {"G-VAG-01", "G-VAL-01"} <= {f["gate"] for f in found["findings_gone"]}
     assert found["findings_new"] == []
     text = output(capsys, "--diff", old, new)
-    assert "better: mean" in text
+    assert "not judged: 0 findings new" in text
     assert "\nGone\nerror: check " in text
     assert "## Gone" in output(capsys, "--diff", old, new, "--format", "markdown")
     log = check_sarif(output(capsys, "--diff", new, old, "--format", "sarif"))
@@ -214,7 +217,7 @@ def test_a_chinese_protocol_and_a_word_file_with_macros_are_reviewed(tmp_path: P
         "# 方案\n\n## 第一部分 数据\n\n1. 下载GSE1992的表达数据，共124个样本。\n2. 使用适当的方法。\n", encoding="utf-8"
     )
     row = json.loads(output(capsys, chinese, "--json"))
-    assert {"G-STR-13", "G-VAG-02"} <= {f["gate"] for f in row["findings"]}
+    assert "G-STR-13" in {f["gate"] for f in row["findings"]}
     word = tmp_path / "x.docm"
     space = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
     body = "".join(f"<w:p><w:r><w:t>{t}</w:t></w:r></w:p>" for t in ("Title", "1. Wash 5 ml of it.", "2. TODO"))

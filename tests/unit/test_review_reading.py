@@ -223,7 +223,12 @@ def test_our_own_protocol_markdown_comes_back_with_its_steps_and_flow():
         ),
         ("第一部分 准备\n步骤1:清洗。\n步骤2:干燥。\n", ["准备"], [2]),
         ("---\ntitle: T\n---\n\n## A\n\n1. Wash.\n", ["A"], [1]),
-        ("## A\n\n- water\n___\n## B\n___\n**1.** Wash.\n\n**2.** Dry.\n", ["A", "B"], [1, 2]),
+        ("## A\n\n- water\n___\n## B\n___\n**1.** Wash.\n\n**2.** Dry.\n", ["B"], [2]),
+        ("T\n\nA. Fixing\na. Fix it.\nb. Wash it.\nB. Staining\na. Stain it.\n", ["Fixing", "Staining"], [2, 1]),
+        ("# T\n\n## Bench\n\n- [ ] Wash.\n- [x] Dry.\n", ["Bench"], [2]),
+        ("# T\n\n## Kit\n\n- tube\n\n## Work\n\n### 1. Grow\n\n1. Seed.\n1. Feed.\n", ["Grow"], [2]),
+        ("T\n\nWash the dish.\nDry the dish well.\nWeigh the dish.\nStore the dish.\n", ["T"], [4]),
+        ("# T\n\n### Materials\n\n- dish\n\n1. Wash the dish.\n1. Dry the dish.\n", ["Materials"], [2]),
         (
             "## A\n\n| Step | What to do | Time |\n|---|---|---|\n| 1 | Wash the dish well | 5 min |\n"
             "| 2 | Dry the dish well | - |\n",
@@ -237,6 +242,26 @@ def test_many_ways_to_write_parts_and_steps(text: str, titles: list[str], steps:
     protocol, _ = protocol_from_text(text, "x.md")
     assert [p.title for p in protocol.parts] == titles
     assert [len(p.steps) for p in protocol.parts] == steps
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("# T\n\n## A\n\n1. Wash.\n2. Dry.\n\n## B\n\n3. Weigh.\n", ["1", "2", "3"]),
+        ("# T\n\n## A\n\n1. Wash.\n2. Dry.\n\n## B\n\n1. Weigh.\n", ["1.1", "1.2", "2.1"]),
+        ("# T\n\n### 2. A\n\n1. Wash.\n1. Dry.\n\n### 3. B\n\n1. Weigh.\n1. Look.\n", ["2.1", "2.2", "3.1", "3.2"]),
+        ("T\n\nA. Fixing\na. Fix it.\nb. Wash it.\nB. Staining\na. Stain it.\nb. Dry.\n", ["A.a", "A.b", "B.a", "B.b"]),
+        ("# T\n\n4.1. Wash.\n\n4.2. Dry.\n", ["4.1", "4.2"]),
+    ],
+)
+def test_steps_keep_the_numbers_of_the_document(text: str, ids: list[str]):
+    protocol, _ = protocol_from_text(text, "x.md")
+    assert [s.id for s in protocol.steps] == ids
+
+
+def test_steps_under_a_forgotten_heading_are_told():
+    _, warnings = protocol_from_text("# T\n\n### Materials\n\n- dish\n\n1. Wash the dish.\n1. Dry it well.\n", "x.md")
+    assert "2 numbered steps found under “Materials”" in warnings
 
 
 def test_rows_of_a_table_belong_to_the_step_above_and_are_no_parts_or_steps():
@@ -377,9 +402,9 @@ def test_any_text_is_read_or_refused_never_a_crash(lines: list[str]):
     except InputError:
         return
     assert protocol.steps or len(protocol.parts) >= 2
-    assert [s.id for p in protocol.parts for s in p.steps] == [
-        f"{i}.{j}" for i, p in enumerate(protocol.parts, 1) for j in range(1, len(p.steps) + 1)
-    ]
+    for ids in ([p.id for p in protocol.parts], [s.id for s in protocol.steps]):
+        assert len(set(ids)) == len(ids)
+        assert all(ids)
 
 
 # -- Word and PDF -------------------------------------------------------------------------------------

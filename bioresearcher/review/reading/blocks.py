@@ -28,7 +28,9 @@ _STEP = re.compile(
     re.I,
 )
 _NUMBERED = re.compile(r"^(\d{1,3}(?:\.\d{1,3}){0,3})(?:[.)]\s+|、\s*|\s+(?=[^\W\d_]))(?=\S)(.*)$")
-_BULLET = re.compile(r"^[-*+•·▪◦–]\s+(?=\S)(.*)$")
+_BULLET = re.compile(r"^(?:[-*+•·▪◦–]\s+(?=\S)|(?=[☐☑☒□✓✗❏]\s))(.*)$")
+_CHECK_BOX = re.compile(r"^(?:\[[ xX]?\]|[☐☑☒□✓✗❏])\s+(?=\S)")
+_LETTER = re.compile(r"^(\s*)(?:\*\*|__)?\(?([A-Za-z])[.)](?:\*\*|__)?\s+(?=\S)(.*)$")
 _BOLD_LINE = re.compile(r"^(?:\*\*|__)([^*_].{1,120}?)(?:\*\*|__)$")
 _BOLD_NUMBER = re.compile(r"^(?:\*\*|__)(\d{1,3}[.)])(?:\*\*|__)(?=\s)")
 _CAPITALS = re.compile(r"^[A-Z][A-Z0-9 ,/&()'’:-]{5,79}$")
@@ -49,7 +51,55 @@ def blocks(text: str) -> tuple[Block, ...]:
     line between, or are indented, belong to it.
     """
     lines = _COMMENT.sub(" ", text).replace("\r\n", "\n").replace("\r", "\n").expandtabs(4).split("\n")
-    return _numbered_headings(tuple(_Cutter().cut(_without_front_matter(lines))))
+    lines = _apart(_without_front_matter([line for line in lines if not _TAG_LINE.match(line)]))
+    return _numbered_headings(tuple(_Cutter(_lettered(lines)).cut(lines)))
+
+
+_TAG_LINE = re.compile(r"^\s*</?(?:details|summary|div|p|br|center|hr|a|img)\b[^>]{0,300}>\s*$", re.I)
+_SENTENCE_END = re.compile(r"[.!?:;。！？：；)\]”\"]\s*$")
+_LINES_APART = 0.6
+"""Share of lines that end as a sentence does from which each line of a text is a paragraph of its own."""
+
+
+def _apart(lines: list[str]) -> list[str]:
+    """Part lines with blank ones where a text has a sentence or more on each line, as it is copied from a web page."""
+    plain = [bool(line.strip()) and not _marked(line) for line in lines]
+    pairs = [n for n in range(len(lines) - 1) if plain[n] and plain[n + 1]]
+    ended = sum(bool(_SENTENCE_END.search(lines[n])) for n in pairs)
+    whole = sum(lines[n + 1].lstrip()[:1].isupper() or not lines[n + 1].lstrip()[:1].isalpha() for n in pairs)
+    if len(pairs) < 3 or ended < _LINES_APART * len(pairs) or whole < _LINES_APART * len(pairs):
+        return lines
+    parted = set(pairs)
+    return [x for n, line in enumerate(lines) for x in ((line, "") if n in parted else (line,))]
+
+
+def _marked(line: str) -> bool:
+    bare = line.strip()
+    patterns = (_HEADING, _NUMBERED, _BULLET, _STEP, _ROW, _RULE, _FENCE, _LABELLED, _BOLD_LINE)
+    return line.startswith("    ") or any(p.match(bare) for p in patterns) or bool(_LETTER.match(line))
+
+
+def _lettered(lines: list[str]) -> dict[int, tuple[str, str]]:
+    """Find the lines that letters count (`a.`, `b.` …; `A)`, `B)` …): position -> letter, text.
+
+    A letter counts when it goes on from one that does, or is the first and the second follows: an initial (`A. Smith`)
+    does neither.
+    """
+    marked = [(n, m.group(2), m.group(3)) for n, line in enumerate(lines) if (m := _LETTER.match(line))]
+    found: dict[int, tuple[str, str]] = {}
+    last = {True: "", False: ""}
+    for at, (n, letter, text) in enumerate(marked):
+        upper = letter.isupper()
+        following = chr(ord(letter) + 1)
+        ahead = next((x for _, x, _ in marked[at + 1 :] if x.isupper() == upper), "")
+        headed = letter == "a" and at > 0 and marked[at - 1][0] in found and marked[at - 1][1].isupper()
+        first = letter in "aA" and (ahead == following or headed)
+        if first or (last[upper] and ord(letter) == ord(last[upper]) + 1):
+            found[n] = (letter, text)
+            last[upper] = letter
+            if upper:
+                last[False] = ""
+    return found
 
 
 def _without_front_matter(lines: list[str]) -> list[str]:
@@ -65,7 +115,8 @@ def _without_front_matter(lines: list[str]) -> list[str]:
 class _Cutter:
     """Splitter of lines into blocks, in one pass; `open` is the block that a continuation line joins."""
 
-    def __init__(self) -> None:
+    def __init__(self, lettered: dict[int, tuple[str, str]]) -> None:
+        self.lettered = lettered
         self.done: list[Block] = []
         self.open: list[str] = []
         self.like = Block("text", 0, "")
@@ -86,7 +137,10 @@ class _Cutter:
             else:
                 if self.like.kind == "table":
                     self._start(Block("text", 0, ""))
-                self._line(line, lines[i + 1] if i + 1 < len(lines) else "")
+                if i in self.lettered:
+                    self._letter(line, *self.lettered[i], heads=self._heads(i, lines))
+                else:
+                    self._line(line, lines[i + 1] if i + 1 < len(lines) else "")
                 self.blank = False
         self._close()
         return self.done
@@ -136,6 +190,22 @@ class _Cutter:
         else:
             self._start(Block("text", 1 if indent >= 2 else 0, _plain(bare)))
 
+    def _heads(self, at: int, lines: list[str]) -> bool:
+        """Return True if a capital letter heads smaller letters or numbers: `A. Staining` over `a. Fix …`."""
+        if not self.lettered[at][0].isupper():
+            return False
+        after = next((n for n in range(at + 1, len(lines)) if lines[n].strip()), None)
+        small = after is not None and after in self.lettered and self.lettered[after][0].islower()
+        return small or (after is not None and bool(_NUMBERED.match(lines[after].strip())))
+
+    def _letter(self, line: str, letter: str, text: str, *, heads: bool) -> None:
+        if heads:
+            self._start(Block("heading", 2, _plain(text), letter))
+            return
+        nested = self.like.kind == "item" and self.like.label[:1].isdigit()
+        depth = 1 if letter.islower() and (nested or self.like.level > 0) and self.like.kind == "item" else 0
+        self._start(Block("item", depth, _plain(text), letter))
+
     def _item(self, bare: str, indent: int) -> Block | None:
         step, numbered, bullet = _STEP.match(bare), _NUMBERED.match(bare), _BULLET.match(bare)
         if step:
@@ -145,7 +215,9 @@ class _Cutter:
             return Block("item", depth, _plain(numbered.group(2)), numbered.group(1))
         if bullet:
             nested = self.like.kind == "item" and bool(self.like.label) and not self.blank
-            return Block("item", max(depth, 1 if nested else 0), _plain(bullet.group(1)))
+            boxed = _CHECK_BOX.match(bullet.group(1))
+            text = _CHECK_BOX.sub("", bullet.group(1))
+            return Block("item", depth if boxed else max(depth, 1 if nested else 0), _plain(text), "☐" if boxed else "")
         return None
 
 

@@ -15,6 +15,8 @@ from bioresearcher.errors import InputError
 from bioresearcher.papers.documents import SourceFile
 from bioresearcher.papers.reading_process import protocol_in_process
 from bioresearcher.review.check import short
+from bioresearcher.review.reading.kind import DocumentKind, kind_of
+from bioresearcher.review.reading.shared_json import shared_text
 from bioresearcher.review.reading.text import MAX_STEPS, make_step, protocol_from_text
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
@@ -27,20 +29,26 @@ _HINT = "Give a protocol.json, a run folder, or the protocol as Markdown, text, 
 _TEXT_SUFFIXES = frozenset({".md", ".markdown", ".txt", ".text", ".rst", ""})
 
 
+OWN = DocumentKind("dry-lab plan", "it is a protocol of this program")
+
+
 @dataclass(frozen=True)
 class Reading:
     """A protocol with the form it was read from and the warnings of the reader.
 
     Attributes:
-        form: `run folder`, `protocol`, `experiment_program`, `markdown`, `text`, `pdf` or `docx`.
+        form: `run folder`, `protocol`, `experiment_program`, `protocols.io`, `json-ld`, `markdown`, `text`, `pdf` or
+            `docx`.
         warnings: Doubtful or left-out passages, a line each.
         problem: Reason why the file is no whole protocol, though it can be reviewed: it has parts, but no steps.
+        kind: What kind of document it is, with the reason.
     """
 
     protocol: Protocol
     form: str
     warnings: tuple[str, ...] = ()
     problem: str = ""
+    kind: DocumentKind = OWN
 
 
 def places_in(protocol: Protocol) -> dict[str, str]:
@@ -69,7 +77,7 @@ def read_protocol(path: Path) -> Reading:
     if not path.is_file():
         raise InputError(f"{path} is not there.", hint="Check the name.")
     suffix = path.suffix.lower()
-    if suffix == ".json":
+    if suffix in {".json", ".jsonld"}:
         return _checked(_from_json(_json(path), path), path)
     if suffix in {".pdf", ".docx", ".docm"}:
         text, warnings = _office_text(path)
@@ -83,7 +91,7 @@ def read_protocol(path: Path) -> Reading:
 
 def _from_text(text: str, path: Path, form: str, warnings: list[str]) -> Reading:
     protocol, more = protocol_from_text(text, path.name)
-    return _checked(Reading(protocol, form, (*warnings, *more)), path)
+    return _checked(Reading(protocol, form, (*warnings, *more), kind=kind_of(text, protocol)), path)
 
 
 def _checked(reading: Reading, path: Path) -> Reading:
@@ -151,11 +159,13 @@ def _json(path: Path) -> object:
 
 def _from_json(data: object, path: Path) -> Reading:
     if isinstance(data, dict):
-        for wrapper in ("protocol", "experiment_program"):
+        for wrapper in () if shared_text(data) else ("protocol", "experiment_program"):
             if isinstance(data.get(wrapper), dict) and len(data) <= 3:
                 return _from_json(data[wrapper], path)
         if isinstance(data.get("parts"), list):
             return Reading(_own_json(data, path), "protocol")
+        if shared := shared_text(data):
+            return _from_text(visible(shared[0]), path, shared[1], [])
         if any(_PART_KEY.fullmatch(str(k)) for k in data):
             return _program(data, path)
     raise InputError(f"{path} is JSON, but not a protocol{_other_kind(data)}.", hint=_HINT)
@@ -211,7 +221,8 @@ def _program(data: Mapping[str, object], path: Path) -> Reading:
         warnings.append(f"not read: {', '.join(unread[:5])}")
     name = safe_name(path.stem).lower()
     protocol = Protocol(id=name, title=path.stem, objective_id="", parts=tuple(parts), origin="source")
-    return Reading(protocol, "experiment_program", tuple(warnings))
+    words = "\n".join(f"{s.title}. {s.action}" for s in protocol.steps)
+    return Reading(protocol, "experiment_program", tuple(warnings), kind=kind_of(words, protocol))
 
 
 def _program_part(key: str, value: Mapping[str, object], number: int, path: Path, left_out: list[str]) -> ProtocolPart:

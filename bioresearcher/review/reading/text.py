@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal
+from typing import Final, Literal
 
 from bioresearcher.errors import InputError
 from bioresearcher.review.checks_references import ACCESSION
 from bioresearcher.review.reading.blocks import Block, blocks
+from bioresearcher.review.reading.numbering import own_numbers
+from bioresearcher.review.reading.sections import Role, instructs, role_of
 from bioresearcher.review.vocabulary import FIELD_NAMES, SOFTWARE, WET, WET_CJK, listed
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.paper_report import Parameter
@@ -29,20 +31,6 @@ _PREFIX = re.compile(
 )
 _IS_PART = re.compile(r"^(?:part|section|phase|module|第)\s*\S", re.I)
 _IS_STEP = re.compile(r"^(?:step|步骤)\s*\d|^\d{1,3}\.\d{1,3}\b", re.I)
-_FRONT = re.compile(
-    r"^(?:summary|abstract|objectives?|aims?|overview|background|introduction|purpose|decisions at a glance"
-    r"|data and cohorts"
-    r"|facts that shape the plan|not done(?:,? and why)?|decision rule(?: for the answer)?|definitions"
-    r"|摘要|目的|背景)\W*$",
-    re.I,
-)
-_ASIDE = re.compile(
-    r"^(?:references?|bibliography|acknowledge?ments?|materials?(?: and reagents)?|reagents?|equipment"
-    r"|table of contents|contents|authors?|requirements?(?: coverage)?|coverage"
-    r"|notes?|appendix.*|(?:list of )?abbreviations|conditions|review|参考文献|材料)\W*$",
-    re.I,
-)
-_LIMITS = re.compile(r"^(?:(?:limitations?|caveats?)\b.{0,60}|局限性?\W*)$", re.I)
 _FIELD = re.compile(
     r"^(?P<name>inputs?|outputs?|results? files?|parameters?|settings|software|tools?"
     r"|acceptance(?: criteri(?:on|a))?|success criteri(?:on|a)"
@@ -84,12 +72,21 @@ class _Step:
 @dataclass
 class _Part:
     title: str
-    role: str = "part"
+    role: Role = "part"
+    label: str = ""
     paragraphs: list[str] = field(default_factory=list)
     purpose: list[str] = field(default_factory=list)
     steps: list[_Step] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     open_field: str = ""
+    found: bool = False
+
+
+_TOLD: Final = ("materials", "notes", "timing", "results", "conclusions")
+"""Sections whose words go to the protocol's summary, under their headings."""
+
+_MAY_HOLD_STEPS: Final = ("front", "materials", "notes", "timing", "results")
+"""Sections in which numbered instructions are steps all the same: people forget a heading."""
 
 
 def protocol_from_text(text: str, name: str) -> tuple[Protocol, tuple[str, ...]]:
@@ -106,6 +103,7 @@ def protocol_from_text(text: str, name: str) -> tuple[Protocol, tuple[str, ...]]
     parts = _parts(rest, title)
     if len(parts) > 1 and not parts[0].steps:
         parts[0].role = "front"
+    _lists_of_things(parts)
     _prose(parts, warnings)
     for p in parts:
         if len(p.tables) > _ROWS_OF_STEP:
@@ -114,26 +112,32 @@ def protocol_from_text(text: str, name: str) -> tuple[Protocol, tuple[str, ...]]
             p.role = "aside"
     kept = [p for p in parts if p.role == "part" and (p.steps or p.paragraphs or p.title != title)]
     n_steps = sum(len(p.steps) for p in kept)
-    headings = [p for p in kept if p.title != title]
-    if n_steps == 0 and len(headings) >= 2:
-        kept = headings
+    if n_steps == 0 and len(bare := [p for p in parts if p.role in ("part", "results") and p.title != title]) >= 2:
+        kept = bare
     elif n_steps == 0:
         raise InputError(f"{name} has no steps.", hint="Write parts as headings and steps as numbered items.")
     if n_steps > MAX_STEPS:
         raise InputError(f"{name} has {n_steps} steps; at most {MAX_STEPS} are read.", hint="Is this one protocol?")
-    aside = [p.title for p in parts if p.role == "aside"]
+    aside = [p.title.rstrip(":") for p in parts if p.role not in ("part", "front", "limits")]
     if aside:
         warnings.append(f"not read as steps: {', '.join(aside[:5])}")
+    warnings += [
+        f"{count_of(len(p.steps), 'numbered step')} found under “{p.title.rstrip(':')[:60]}”" for p in parts if p.found
+    ]
     warnings += _label_jumps(kept)
     filled = [p for p in kept if p.steps or p.paragraphs or p.purpose or not n_steps]
-    summary = "\n".join(x for p in parts if p.role == "front" for x in p.paragraphs)[:4000]
+    told = [x for p in parts if p.role == "front" for x in p.paragraphs]
+    told += [
+        f"{p.title.rstrip(':')}: {' '.join(p.paragraphs)}"[:1500] for p in parts if p.role in _TOLD and p.paragraphs
+    ]
+    part_ids, step_ids = own_numbers([(p.label, [s.label for s in p.steps]) for p in filled])
     limits = tuple(x for p in parts if p.role == "limits" for x in p.paragraphs)
     protocol = Protocol(
         id=safe_name(name).lower(),
         title=title,
         objective_id="",
-        summary=summary,
-        parts=_with_flow(tuple(_part(p, n) for n, p in enumerate(filled, 1))),
+        summary="\n".join(told)[:4000],
+        parts=_with_flow(tuple(_part(p, n, s) for p, n, s in zip(filled, part_ids, step_ids, strict=True))),
         limitations=limits,
         origin="source",
     )
@@ -165,6 +169,9 @@ def _parts(cut: tuple[Block, ...], title: str) -> list[_Part]:
         elif b.kind == "heading" and part.role == "part" and step_level is not None and b.level == step_level:
             part.steps.append(_Step(_unprefixed(b.text), from_heading=True, label=_label(b.text)))
             part.open_field = ""
+        elif part.role in _MAY_HOLD_STEPS and b.kind == "item" and b.label and b.level == 0 and instructs(b.text):
+            parts.append(_Part(part.title, label=part.label, found=True))
+            _into_part(parts[-1], b)
         elif part.role != "part" or (number in awaited and b.kind == "item" and not _FIELD.match(b.text)):
             part.paragraphs.append(b.text)
         else:
@@ -198,14 +205,28 @@ def _levels(cut: tuple[Block, ...]) -> tuple[int | None, int | None]:
     if not named and steps and part >= min(steps):
         return (None, min(steps)) if part == min(steps) == max(b.level for b in headings) else (part - 1, min(steps))
     below = [b.level for b in headings if b.level > part]
+    if below and not named and not steps and _heads_steps(cut, min(below)):
+        return min(below), None
     return part, min(steps) if steps and min(steps) > part else (min(below) if below else None)
+
+
+def _heads_steps(cut: tuple[Block, ...], level: int) -> bool:
+    """Return True if headings of a level stand above counted items: they are parts, and the items are the steps."""
+    counts: list[int] = []
+    beside = False
+    for b in cut:
+        if b.kind == "heading":
+            beside = role_of(_unprefixed(b.text)) != "part" if b.level < level else beside
+            counts = [*counts, 0] if b.level == level and not beside else counts
+        elif counts and b.kind == "item" and b.level == 0 and b.label and not _FIELD.match(b.text):
+            counts[-1] += 1
+    headed = [n for n in counts if n]
+    return sum(headed) >= 2 * len(headed) > 0 and 2 * len(headed) >= len(counts)
 
 
 def _new_part(b: Block) -> _Part:
     name = _unprefixed(b.text)
-    roles = (("front", _FRONT), ("aside", _ASIDE), ("limits", _LIMITS))
-    role = next((r for r, pattern in roles if not _IS_PART.match(b.text) and pattern.match(name)), "part")
-    return _Part(name, role)
+    return _Part(name, "part" if _IS_PART.match(b.text) else role_of(name), b.label or _label(b.text))
 
 
 def _unprefixed(text: str) -> str:
@@ -213,7 +234,7 @@ def _unprefixed(text: str) -> str:
 
 
 def _label(text: str) -> str:
-    m = re.match(r"(?:step|步骤)?\s*(\d{1,3}(?:\.\d{1,3})*)", text, re.I)
+    m = re.match(r"(?:step|part|步骤)?\s*(\d{1,3}(?:\.\d{1,3})*)(?=[.):：、–—-]|\s+[^\W\d_]|$)", text, re.I)
     return m.group(1) if m else ""
 
 
@@ -288,6 +309,17 @@ def _add_lines(step: _Step, part: _Part, text: str) -> None:
             step.lines.append(line)
 
 
+def _lists_of_things(parts: list[_Part]) -> None:
+    """Take parts of bullets that tell nobody to do anything as notes, where other parts count their steps."""
+    if sum(bool(s.label) for p in parts for s in p.steps if p.role == "part") < 2:
+        return
+    for p in parts:
+        bare = p.role == "part" and p.steps and not any(s.label or s.from_heading or s.fields for s in p.steps)
+        if bare and 2 * sum(instructs(s.lines[0]) for s in p.steps if s.lines) < len(p.steps):
+            p.paragraphs += [line for s in p.steps for line in s.lines]
+            p.steps, p.role = [], "notes"
+
+
 def _prose(parts: list[_Part], warnings: list[str]) -> None:
     """Take the paragraphs of parts without items as steps, if more than a remark, or else the rows of tables."""
     made = 0
@@ -313,16 +345,16 @@ def _label_jumps(parts: list[_Part]) -> list[str]:
     """Warnings about step numbers that repeat or jump in the source; the protocol is numbered anew."""
     odd = []
     for p in parts:
-        numbers = [int(s.label.rsplit(".", 1)[-1]) for s in p.steps if s.label]
-        if any(b - a != 1 for a, b in pairwise(numbers)):
+        numbers = [int(last) for s in p.steps if (last := s.label.rsplit(".", 1)[-1]).isdecimal()]
+        if any(b - a != 1 for a, b in pairwise(numbers)) and len(set(numbers)) > 1:
             odd.append(f"the steps of “{p.title[:60]}” are numbered {', '.join(map(str, numbers[:8]))} in the file")
     return odd[:5]
 
 
-def _part(p: _Part, number: int) -> ProtocolPart:
-    steps = tuple(make_step(s.title, s.lines, s.fields, f"{number}.{k}") for k, s in enumerate(p.steps, 1))
+def _part(p: _Part, number: str, numbers: list[str]) -> ProtocolPart:
+    steps = tuple(make_step(s.title, s.lines, s.fields, n) for s, n in zip(p.steps, numbers, strict=True))
     purpose = " ".join([*p.purpose, *p.paragraphs, *(p.tables if len(p.tables) <= _ROWS_OF_STEP else ())])[:2000]
-    return ProtocolPart(id=str(number), title=p.title[:300], purpose=purpose, steps=steps)
+    return ProtocolPart(id=number, title=p.title.rstrip(":：")[:300], purpose=purpose, steps=steps)
 
 
 def _with_flow(parts: tuple[ProtocolPart, ...]) -> tuple[ProtocolPart, ...]:

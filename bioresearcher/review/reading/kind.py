@@ -1,0 +1,175 @@
+"""Kind of a document that is given for review, with the words that show it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Final, Literal, NamedTuple, get_args
+
+from bioresearcher.review.quantities import quantities
+from bioresearcher.review.reading.sections import instructs
+from bioresearcher.review.vocabulary import WET, WET_CJK
+from bioresearcher.schemas.protocol import Protocol
+from bioresearcher.text.format import listing
+
+KindName = Literal[
+    "bench protocol",
+    "dry-lab plan",
+    "analysis plan",
+    "trial protocol",
+    "animal study",
+    "finished study",
+    "grant proposal",
+    "other text",
+]
+KINDS: Final[tuple[KindName, ...]] = get_args(KindName)
+"""All kinds, as `--kind` takes them."""
+
+MAX_CHARACTERS: Final = 200_000
+"""Characters of a document in which its kind is looked for."""
+
+
+class DocumentKind(NamedTuple):
+    """The kind of a document, and why it is held to be of that kind."""
+
+    name: KindName
+    reason: str
+
+
+_CUES: Final[dict[KindName, tuple[int, re.Pattern[str]]]] = {
+    "grant proposal": (
+        3,
+        re.compile(
+            r"\b(?:specific aims?|principal investigator|co-investigators?|work packages?|WP ?\d"
+            r"|deliverables?|milestones"
+            r"|budget(?: justification)?|requested funding|funding (?:period|requested)|we propose|preliminary data"
+            r"|broader impacts?|innovation|significance|state of the art|Gantt|research team|personnel costs?)\b",
+            re.I,
+        ),
+    ),
+    "trial protocol": (
+        5,
+        re.compile(
+            r"\b(?:randomi[sz]ation|randomi[sz]ed|placebo|primary (?:endpoint|outcome)|secondary"
+            r" (?:endpoints?|outcomes?)"
+            r"|informed consent|eligib\w+|inclusion criteria|exclusion criteria|adverse events?|investigational \w+"
+            r"|double-blind|open-label|interim analysis|data monitoring committee|trial|NCT\d{6,8}|allocation"
+            r"|concealment|study visits?|sponsor|protocol amendment)\b",
+            re.I,
+        ),
+    ),
+    "animal study": (
+        4,
+        re.compile(
+            r"\b(?:IACUC|ARRIVE|humane end-?points?|animals? (?:were|are|will be|per group)|(?:mice|rats"
+            r"|pigs|rabbits|fish) (?:were|are|will be|per group)"
+            r"|euthan\w+|sacrificed?|housing|cages?|vivarium|intraperitoneal\w*|i\.p\.|gavage|tail vein"
+            r"|per group|C57BL/6\w*|BALB/c|Sprague[- ]Dawley|Wistar|body weight|an(?:a)?esthesia|isoflurane)\b",
+            re.I,
+        ),
+    ),
+    "analysis plan": (
+        5,
+        re.compile(
+            r"\b(?:statistical analysis plan|SAP|hazard ratios?|confidence intervals?|propensity scores?"
+            r"|covariates?|regression"
+            r"|Cox (?:models?|proportional)|sensitivity anal\w+|missing data|multiple imputation|null"
+            r" hypothesis|hypothes[ie]s"
+            r"|sample size|power calculation|cohort (?:study|definition)|exposure|outcomes?|estimand"
+            r"|intention[- ]to[- ]treat"
+            r"|Bonferroni|subgroup|time-at-risk|washout|new[- ]user|negative control outcomes?|Kaplan[-–"
+            r" ]Meier|databases?)\b",
+            re.I,
+        ),
+    ),
+    "dry-lab plan": (
+        4,
+        re.compile(
+            r"\b(?:GSE\d+|TCGA\w*|RNA-?seq data|differential(?:ly)? express\w+|DESeq2|limma|edgeR|Seurat"
+            r"|scanpy|count matrix|normali[sz]\w+"
+            r"|FDR|data ?sets?|gene sets?|enrichment analysis|pipeline|scripts?|Python|R package|batch"
+            r" effects?|PCA|UMAP|clustering"
+            r"|expression matrix|download\w*|cross-validation|classifier|FASTQ|BAM|VCF|reads|alignment"
+            r"|variant calling)\b",
+            re.I,
+        ),
+    ),
+}
+_PAPER_HEADING: Final = re.compile(
+    r"(?mi)^[ \t]*(?:#{1,6}\s*)?(?:\d{1,2}[.)]?\s+)?(abstract|introduction|background|(?:materials? and"
+    r" )?methods|methodology|results(?: and discussion)?"
+    r"|discussion|conclusions?|references|acknowledge?ments|author contributions|competing interests"
+    r"|funding)[ \t]*:?[ \t]*$"
+)
+_DONE: Final = re.compile(
+    r"\b(?:we (?:found|observed|show(?:ed)?|demonstrated?|report|identified)|(?:were|was) significantly|our"
+    r" (?:results|findings|data)"
+    r"|results (?:show|suggest|indicate)|p ?[<=] ?0?\.\d+|et al\.?|\(?95 ?% CI|in conclusion|these (?:results|findings)"
+    r"|it (?:is|was) concluded|limitations? of (?:this|our) study|doi\.org)",
+    re.I,
+)
+_VERB: Final = re.compile(
+    r"\b(?:add|incubate|centrifuge|spin|wash|resuspend|pipette|vortex|aspirate|elute|stain|mix|transfer"
+    r"|dissolve|thaw|dilute|heat|cool|fix)\b",
+    re.I,
+)
+
+
+def kind_of(text: str, protocol: Protocol) -> DocumentKind:
+    """Say what kind of document a text is, from counted words, headings and quantities; the reason names them.
+
+    A document that shows the signs of no kind is `other text`.
+    """
+    text = text[:MAX_CHARACTERS]
+    headings = {m.group(1).lower() for m in _PAPER_HEADING.finditer(text)}
+    done = Counter(m.group().lower() for m in _DONE.finditer(text))
+    told = {"results", "results and discussion", "discussion", "conclusion", "conclusions"} & headings
+    found = {name: Counter(m.group().lower() for m in pattern.finditer(text)) for name, (_, pattern) in _CUES.items()}
+    bench = Counter(m.group().lower() for p in (WET, WET_CJK, _VERB) for m in p.finditer(text))
+    amounts = sum(1 for q in quantities(text) if q.dimension not in ("percent", "time", "fold"))
+    steps = protocol.steps
+    orders = sum(instructs(s.action) for s in steps)
+    dense = amounts + bench.total() >= max(3, len(steps) // 2)
+    doing = orders >= max(1, 0.4 * len(steps)) or bench.total() >= 6
+
+    if _many(found["grant proposal"], "grant proposal") and not (doing and dense):
+        return _by_words("grant proposal", found["grant proposal"])
+    if len(told) >= 1 and len(headings) >= 3 and done.total() >= 3:
+        said = f"has the sections {listing(sorted(headings), 6)}, and says {_quoted(done)}"
+        return DocumentKind("finished study", said)
+    if done.total() >= 12 and done.total() > orders:
+        return DocumentKind("finished study", f"tells what was found: {_quoted(done)}")
+    planned: tuple[KindName, ...] = ("trial protocol", "animal study", "analysis plan", "dry-lab plan")
+    scored = [
+        (found[name].total() / (2 if name == "dry-lab plan" else 1), name)
+        for name in planned
+        if _many(found[name], name)
+    ]
+    best = max(scored, default=None)
+    if doing and dense and (best is None or bench.total() + amounts > best[0]):
+        words = f"{_quoted(bench)}, {amounts} amounts, temperatures or speeds" if bench else f"{amounts} amounts"
+        return DocumentKind("bench protocol", f"tells what to do at the bench: {words}")
+    if best is not None:
+        return _by_words(best[1], found[best[1]])
+    if (bench.total() or amounts) and (orders or WET_CJK.search(text)):
+        return DocumentKind(
+            "bench protocol", f"tells what to do at the bench: {_quoted(bench) or f'{amounts} amounts'}"
+        )
+    if found["dry-lab plan"].total() >= 2 and orders:
+        return _by_words("dry-lab plan", found["dry-lab plan"])
+    said = f"{orders} of {len(steps)} passages tell someone to do something"
+    return DocumentKind("other text", f"shows the signs of no kind of protocol: {said}, {amounts} amounts are named")
+
+
+def _many(found: Counter[str], name: KindName) -> bool:
+    """Return True if a kind's words are there in sufficient number: different ones, not one said often."""
+    return len(found) >= _CUES[name][0]
+
+
+def _by_words(name: KindName, found: Counter[str]) -> DocumentKind:
+    return DocumentKind(name, f"speaks of {_quoted(found)}")
+
+
+def _quoted(found: Counter[str]) -> str:
+    words = [f"“{word}”" for word, _ in sorted(found.items(), key=lambda x: (-x[1], x[0]))]
+    return listing(words, 4) if words else ""
