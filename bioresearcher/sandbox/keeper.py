@@ -11,6 +11,7 @@ Only the standard library is used, and nothing is imported that a cell could hav
 from __future__ import annotations
 
 import ast
+import contextlib
 import ctypes
 import json
 import linecache
@@ -265,10 +266,8 @@ class Keeper:
                 except OSError:
                     continue
             self.reap()
-        try:
+        with contextlib.suppress(OSError):
             os.kill(-1, signal.SIGKILL)  # all that may be signalled but the first process and this one
-        except OSError:
-            pass
         return len(killed)
 
     def reap(self) -> None:

@@ -18,7 +18,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from bioresearcher.errors import BioresearcherError
 from bioresearcher.runfolder import write_text
-from bioresearcher.sandbox.base import Job
+from bioresearcher.sandbox.base import Job, Sandbox
 from bioresearcher.sandbox.bubblewrap import program_text
 from bioresearcher.sandbox.limits import SAMPLE_S, explain
 from bioresearcher.sandbox.supervise import Ended, Running, clean, wait
@@ -33,7 +33,7 @@ _READ_BYTES = 1 << 16
 
 
 @runtime_checkable
-class TalkingSandbox(Protocol):
+class TalkingSandbox(Sandbox, Protocol):
     """A sandbox that can run a job which is talked to."""
 
     def open(self, job: Job, talk: tuple[int, int]) -> Running:
