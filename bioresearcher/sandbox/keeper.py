@@ -387,7 +387,8 @@ class Keeper:
         if self.ended is None:
             return "the cell closed its connection, so its process was killed"
         code = os.waitstatus_to_exitcode(self.ended)
-        return f"the process of the cell was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
+        end = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        return f"the process of the cell {end}"
 
     def drain(self, output: Output, longest_s: float = 0.0) -> bool:
         """Read what was printed, for a while at most; return False at the end of the pipe."""

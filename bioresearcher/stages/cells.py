@@ -2,7 +2,7 @@
 
 A task has a kernel of its own, under the policy and limits of a run: it sees the task's inputs read-only, the task
 file, the helper modules, and a work folder that is thrown away with it. Nothing of it reaches the script's run. Nothing
-about a cell raises: one that fails, hangs, fills the disk or ends the kernel says so in the first line of what is shown.
+about a cell raises: one that fails, hangs, fills the disk or ends the kernel says so in its first line.
 """
 
 from __future__ import annotations
