@@ -42,8 +42,10 @@ CELLS: Final = 16
 """Cells of a task's first rounds at most."""
 STAGE_TOKENS: Final = 250_000
 """Input tokens that programming all tasks of a protocol is to send."""
-LEAST_SENT, MOST_SENT = 20_000, 45_000
-"""Input tokens that the rounds of one task may send, whatever the number of tasks."""
+LEAST_SENT, MOST_SENT = 16_000, 45_000
+"""Input tokens of one task at least and at most, whatever the number of tasks."""
+ROUNDS_SHARE: Final = 0.6
+"""Part of a task's tokens that rounds with cells may send; the rest is for the call that writes the script."""
 _KERNEL_S: Final = 12 * 3600.0  # of a kernel in all: between two cells it waits for the model
 _TOOL = "cell-1"
 
@@ -51,7 +53,8 @@ _TOOL = "cell-1"
 def limits_for(tasks: int, spent: int = 0, *, rounds: int = 6) -> TalkLimits:
     """Return the limits of a task's rounds: an equal share of the stage's tokens, less what it has sent already."""
     share = min(MOST_SENT, max(LEAST_SENT, STAGE_TOKENS // max(1, tasks)))
-    return TalkLimits(rounds=rounds, actions=3, per_kind={"cell": CELLS}, sent_tokens=max(0, share - spent))
+    left = max(0, int(ROUNDS_SHARE * share) - spent)
+    return TalkLimits(rounds=rounds, actions=3, per_kind={"cell": CELLS}, sent_tokens=left)
 
 
 class Cells:

@@ -48,7 +48,9 @@ async def cells(place: Path, *codes: str, limit_s: float = 20) -> list[CellRun]:
 
 
 async def test_variables_last_and_the_last_value_is_shown(place: Path) -> None:
-    runs = await cells(place, "x = 20\nx + 1", "print('a'); x", "import sys; sys.argv[1]", "def f(): return __name__\nf()")
+    runs = await cells(
+        place, "x = 20\nx + 1", "print('a'); x", "import sys; sys.argv[1]", "def f(): return __name__\nf()"
+    )
     assert [r.head for r in runs] == ["21\n", "a\n20\n", "'/task/task.json'\n", "'__main__'\n"]
     assert not any(r.error or r.lost for r in runs)
 
