@@ -308,7 +308,7 @@ class _Hands:
     async def carry_out(self, number: int, actions: Acts) -> tuple[Done, ...]:
         """Carry out the actions of a round in order; every one has a result, also one that is not run."""
         first = len(self._done)
-        for place, action in enumerate(actions.do, start=1):
+        for place, action in enumerate(actions.to_run, start=1):
             refused = self._refusal(place, action)
             if refused:
                 self._done.append(Done("", action, f"Not run: {refused}.", refused=refused))

@@ -129,42 +129,56 @@ class Worker:
         number, code = command["id"], command["code"]
         name = f"<cell {number}>"
         signal.signal(signal.SIGINT, self.interrupt)
+        whole = Caught()
         error, interrupted = "", False
-        try:
-            error, interrupted = self.guarded(name, code)
-        except KeyboardInterrupt:
-            error, interrupted = "KeyboardInterrupt", True
         figures: list[str] = []
-        try:
+        with whole:
+            error, interrupted = self.guarded(name, code)
+        if whole.error is not None:  # a signal that came between two lines of ours
+            error, interrupted = "KeyboardInterrupt", True
+        after = Caught()
+        with after:
             figures = figures_shown()
             flush()
-        except BaseException as problem:  # noqa: BLE001 - whatever a cell made of its modules
-            error = error or f"{type(problem).__name__}: {problem}"
+        if after.error is not None:  # of modules that the cell changed
+            error = error or type(after.error).__name__
         return {"id": number, "error": error[-_ERROR_CHARS:], "interrupted": interrupted, "figures": figures}
 
     def guarded(self, name: str, code: str) -> tuple[str, bool]:
-        """Compile and run code; return the error in words, and True if the limit of time stopped it."""
-        try:
+        """Compile and run code; return the error in words, and True if a signal stopped it."""
+        caught = Caught()
+        with caught:
             linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
             tree = ast.parse(code, name)
-            last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-            body = compile(tree, name, "exec")
-            value = compile(ast.Expression(last.value), name, "eval") if isinstance(last, ast.Expr) else None
-            space = self.main.__dict__
+            last = [tree.body.pop()] if tree.body and isinstance(tree.body[-1], ast.Expr) else []
+            # an expression in the form of an interactive session shows its value
+            pieces = [compile(tree, name, "exec"), compile(ast.Interactive(last), name, "single")]
             try:
                 self.running = True
-                exec(body, space)  # noqa: S102 - this is the job
-                shown = eval(value, space) if value is not None else None  # noqa: S307 - this is the job
-                if shown is not None:
-                    print(repr(shown))  # noqa: T201 - the cell's value
+                for piece in pieces:
+                    exec(piece, self.main.__dict__)  # noqa: S102 - this is the job
                 flush()
             finally:
                 self.running = False
-        except KeyboardInterrupt:
+        if caught.error is None:
+            return "", False
+        if isinstance(caught.error, KeyboardInterrupt):
             return "KeyboardInterrupt", True
-        except BaseException as problem:  # noqa: BLE001 - an error of the cell is its result
-            return described(problem, name), False
-        return "", False
+        return described(caught.error, name), False
+
+
+class Caught:
+    """Keeps whatever ends a block, also what asks to exit: an error of a cell is its result."""
+
+    error: BaseException | None = None
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        """Keep the error."""
+        self.error = error
+        return True
 
 
 def described(problem: BaseException, name: str) -> str:
@@ -172,10 +186,7 @@ def described(problem: BaseException, name: str) -> str:
     step = problem.__traceback__
     while step is not None and step.tb_frame.f_code.co_filename != name:
         step = step.tb_next
-    try:
-        return "".join(traceback.format_exception(type(problem), problem, step)).strip()
-    except Exception:  # noqa: BLE001 - a class of the cell whose text cannot be made
-        return type(problem).__name__
+    return "".join(traceback.format_exception(type(problem), problem, step)).strip()
 
 
 def flush() -> None:
@@ -325,10 +336,11 @@ class Keeper:
         if lost:
             self.renew()
         head, tail = output.parts()
+        figures = reply.get("figures")
         return {
             "id": command["id"],
             "error": str(reply.get("error", "")),
-            "figures": [str(line) for line in reply.get("figures", [])],
+            "figures": [str(line) for line in figures] if isinstance(figures, list) else [],
             "out": head,
             "end": tail,
             "bytes": output.total,
@@ -409,17 +421,21 @@ def processes() -> list[int]:
     """Return the numbers of all processes that are alive, from the process table; none where there is no table."""
     found = []
     try:
-        names = os.listdir("/proc")  # noqa: PTH208 - after every cell
+        with os.scandir("/proc") as entries:
+            names = [entry.name for entry in entries if entry.name.isdigit()]
     except OSError:
         return []
     for name in names:
-        if not name.isdigit():
-            continue
         try:
-            with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 - start-up time
-                state = file.read().rpartition(b")")[2].split()[:1]
+            file = os.open(f"/proc/{name}/stat", os.O_RDONLY)
         except OSError:
             continue
+        try:
+            state = os.read(file, 4096).rpartition(b")")[2].split()[:1]
+        except OSError:
+            state = [b"X"]
+        finally:
+            os.close(file)
         if state not in ([b"Z"], [b"X"]):
             found.append(int(name))
     return found

@@ -109,6 +109,11 @@ class CodeDraft(Value):
         """True when nothing more is to be run before the script."""
         return bool(self.code.strip()) or not self.do
 
+    @property
+    def to_run(self) -> tuple[BenchAction, ...]:
+        """Cells to run: none beside a script, which starts from nothing."""
+        return () if self.finish else self.do
+
 
 class ScoreProtocolInput(Value):
     """Input of `reviewer/score_protocol`."""

@@ -109,3 +109,8 @@ class ActionTurn(Value):
 
     do: tuple[Action, ...] = Field(default=(), max_length=4, description="actions of this round, in order")
     finish: bool = Field(description="true when nothing more needs to be looked at")
+
+    @property
+    def to_run(self) -> tuple[Action, ...]:
+        """Actions to carry out: all of them, also those of the last round."""
+        return self.do

@@ -237,7 +237,7 @@ class CellTool:
     kind = "cell"
     prefix = "C"
     pure = False
-    """What a cell prints depends on all cells before it."""
+    """Its output depends on all cells before it."""
     repeatable = True
 
     def __init__(self, cells: Cells) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -69,8 +68,8 @@ class Counting:
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Counting]:
-    yield Counting()
+def sandbox() -> Counting:
+    return Counting()
 
 
 def bench_of(
@@ -90,10 +89,13 @@ def bench_of(
     return bench, made
 
 
+def asked(door: ModelClient) -> list[Request]:
+    assert isinstance(door.backend, ScriptedBackend)
+    return door.backend.requests
+
+
 def shown(door: ModelClient, call: int) -> str:
-    backend = door.backend
-    assert isinstance(backend, ScriptedBackend)
-    return backend.requests[call].messages[-1].content
+    return asked(door)[call].messages[-1].content
 
 
 async def test_cells_then_a_script_then_its_failure_are_one_conversation(tmp_path: Path, sandbox: Counting) -> None:
@@ -113,7 +115,7 @@ async def test_cells_then_a_script_then_its_failure_are_one_conversation(tmp_pat
     assert "no_output" in shown(door, 2)
     assert NO_TABLE not in shown(door, 2), "its script stands in the conversation already"
     assert "cell C3\nok" in shown(door, 3), "ids and variables go on after a failure"
-    messages = [[(m.role, m.content) for m in r.messages] for r in door.backend.requests]  # type: ignore[attr-defined]
+    messages = [[(m.role, m.content) for m in r.messages] for r in asked(door)]
     for before, after in pairwise(messages):
         assert after[: len(before)] == before
 
@@ -125,7 +127,7 @@ async def test_a_simple_task_goes_straight_to_the_script_and_starts_no_kernel(
     door = caller(tmp_path, [CodeDraft(code=GOOD)], rules=False)
     record = await program_task(door, bench, made)
     assert record.outcome is Outcome.VERIFIED, record.message
-    assert (sandbox.kernels, len(door.backend.requests)) == (0, 1)  # type: ignore[attr-defined]
+    assert (sandbox.kernels, len(asked(door))) == (0, 1)
 
 
 async def test_replay_runs_no_cell_and_a_missing_one_ends_it(tmp_path: Path, sandbox: Counting) -> None:
@@ -246,10 +248,8 @@ async def test_tokens_of_a_task_stay_near_its_share_however_much_cells_print(tmp
 
     def greedy(request: Request) -> CodeDraft:
         last = request.messages[-1].content
-        asked = "no cells are run any more" in last
-        return (
-            CodeDraft(code=GOOD) if asked else draft(*[cell(f"{len(request.messages)}\n{k}\n{flood}") for k in "abc"])
-        )
+        due = "no cells are run any more" in last
+        return CodeDraft(code=GOOD) if due else draft(*[cell(f"{len(request.messages)}\n{k}\n{flood}") for k in "abc"])
 
     sent: dict[str, int] = {}
     for name, replies in (
@@ -262,7 +262,7 @@ async def test_tokens_of_a_task_stay_near_its_share_however_much_cells_print(tmp
         door = caller(tmp_path / name, replies, rules=False)
         record = await program_task(door, bench, made)
         assert record.outcome is Outcome.VERIFIED, record.message
-        sent[name] = sum(tokens_of_messages(r.messages) for r in door.backend.requests)  # type: ignore[attr-defined]
+        sent[name] = sum(tokens_of_messages(r.messages) for r in asked(door))
     assert 25 * sent["straight"] < 120_000, sent
     assert 25 * sent["two"] < cells_module.STAGE_TOKENS, sent
     assert sent["greedy"] < 1.5 * cells_module.LEAST_SENT, sent
