@@ -88,7 +88,7 @@ def _copied(source: Path, place: Path, file: DataFile) -> bool:
 async def describe_inputs(inputs: Mapping[str, Path], sandbox: Sandbox, *, limits: Limits = DESCRIBE_LIMITS) -> str:
     """Describe the inputs: columns, types, ranges or levels, missing counts, row numbers and first three rows.
 
-    At most 3,500 characters per file, one block each, in the order given; a file that is missing or cannot be
+    At most 5,000 characters per file, one block each, in the order given; a file that is missing or cannot be
     read says so in its block. The files are read inside the sandbox: their content is untrusted, in the answer too.
 
     Raises:

@@ -26,12 +26,15 @@ from bioresearcher.errors import (
 from bioresearcher.llm.ask import ModelClient, Preview, ask, preview
 from bioresearcher.llm.ledger import ReplayBackend, ToolEntry
 from bioresearcher.prompts import Prompt
-from bioresearcher.schemas.conversation import Action, ActionTurn, Said, Turn
+from bioresearcher.schemas.ask_program import CodeDraft
+from bioresearcher.schemas.conversation import Action, ActionTurn, BenchAction, Said, Turn
 from bioresearcher.text.format import count_of
 from bioresearcher.text.visible import visible
 
 TurnIn = TypeVar("TurnIn", bound=Turn)
-Actions = TypeVar("Actions", bound=ActionTurn)
+Acts = ActionTurn | CodeDraft
+"""An answer of a round: it has actions, and says if it is the last one."""
+Actions = TypeVar("Actions", bound=Acts)
 ActionIn = TypeVar("ActionIn", contravariant=True)
 
 Stopped = Literal["finished", "rounds", "nothing new", "no usable answer", "tokens", "context"]
@@ -84,7 +87,7 @@ class Done:
     """
 
     id: str
-    action: Action
+    action: Action | BenchAction
     text: str
     meta: Mapping[str, JsonValue] = field(default_factory=dict)
     refused: str = ""
@@ -116,6 +119,11 @@ class Tool(Protocol[ActionIn]):
     @property
     def prefix(self) -> str:
         """Letters before the number in the ids of its results, e.g. `L`; empty: they have none."""
+        ...
+
+    @property
+    def repeatable(self) -> bool:
+        """True when the same action may be run again, as what it works on may have changed; else it is not run."""
         ...
 
     @property
@@ -172,12 +180,16 @@ class Talk:
         results: Results that were not shown yet, for the next turn.
         rounds: The rounds in order.
         stopped: Reason for the end.
+        last: The last answer that could be used; None if there was none.
+        sent: Estimated tokens that its rounds sent.
     """
 
     said: tuple[Said, ...]
     results: str
     rounds: tuple[Round, ...]
     stopped: Stopped
+    last: Acts | None = None
+    sent: int = 0
 
     @property
     def done(self) -> tuple[Done, ...]:
@@ -193,6 +205,7 @@ async def converse(
     limits: TalkLimits,
     *,
     name: str,
+    earlier: tuple[Done, ...] = (),
 ) -> Talk:
     """Let a model act in rounds until it finishes or a limit is reached.
 
@@ -203,6 +216,7 @@ async def converse(
         tools: Kind of actions -> its tool.
         limits: Limits of the rounds.
         name: Name of the conversation in the ledger, one of its own for each conversation of a run.
+        earlier: Actions of the conversation before these rounds, under the same name; ids go on from theirs.
 
     Raises:
         BackendError: The model gave no answer; in a replay also: a result was not recorded.
@@ -210,9 +224,10 @@ async def converse(
     """
     if not {"round", "rounds"} <= type(values).model_fields.keys():
         raise DefectError(f"{prompt.name}: {type(values).__name__} has no fields for the number of the round.")
-    door, hands = replace(caller, rules=None), _Hands(caller, tools, limits, name, prompt.step)
+    door, hands = replace(caller, rules=None), _Hands(caller, tools, limits, name, prompt.step, earlier)
     said, results, sent, idle, bad = values.said, values.results, 0, 0, 0
     rounds: list[Round] = []
+    last: Acts | None = None
     plain = results
     stopped: Stopped | None = None
     while stopped is None:
@@ -233,7 +248,7 @@ async def converse(
             rounds.append(Round(number, (), problem))
             plain, finished = problem, False
         else:
-            bad, said = 0, (*said, *answer.exchange)
+            last, bad, said = answer.value, 0, (*said, *answer.exchange)
             done = await hands.carry_out(number, answer.value)
             rounds.append(Round(number, done))
             plain, finished = _results(number, done, answer.value.finish), answer.value.finish
@@ -243,7 +258,7 @@ async def converse(
         idle = 0 if ran else idle + 1
         stopped = _after(finished, bad, idle, number >= limits.rounds)
     ending = _IN_WORDS[stopped]
-    return Talk(said, "\n\n".join(part for part in (plain, ending) if part), tuple(rounds), stopped)
+    return Talk(said, "\n\n".join(part for part in (plain, ending) if part), tuple(rounds), stopped, last, sent)
 
 
 def _before(rounds: list[Round], sent: int, asked: Preview, limits: TalkLimits) -> Stopped | None:
@@ -268,7 +283,13 @@ class _Hands:
     """Carries out the actions of a conversation, each once."""
 
     def __init__(
-        self, caller: ModelClient, tools: Mapping[str, Tool[Any]], limits: TalkLimits, name: str, step: str
+        self,
+        caller: ModelClient,
+        tools: Mapping[str, Tool[Any]],
+        limits: TalkLimits,
+        name: str,
+        step: str,
+        earlier: tuple[Done, ...] = (),
     ) -> None:
         self._caller = caller
         self._tools = tools
@@ -278,14 +299,16 @@ class _Hands:
         self._known: dict[tuple[str, str], str] = {}
         self._count: Counter[str] = Counter()
         self._failed: Counter[tuple[str, str]] = Counter()
-        self._ids: Counter[str] = Counter()
+        self._ids: Counter[str] = Counter(done.id.rstrip("0123456789") for done in earlier if done.id)
         self._chain = ""
-        self._done: list[Done] = []
+        for done in earlier:
+            self._chain = _chained(self._chain, done.id, done.text)
+        self._done: list[Done] = list(earlier)
 
-    async def carry_out(self, number: int, actions: ActionTurn) -> tuple[Done, ...]:
+    async def carry_out(self, number: int, actions: Acts) -> tuple[Done, ...]:
         """Carry out the actions of a round in order; every one has a result, also one that is not run."""
         first = len(self._done)
-        for place, action in enumerate(actions.do, start=1):
+        for place, action in enumerate(actions.to_run, start=1):
             refused = self._refusal(place, action)
             if refused:
                 self._done.append(Done("", action, f"Not run: {refused}.", refused=refused))
@@ -301,13 +324,13 @@ class _Hands:
         tokens = f"{_thousands(room)} tokens, of which the next round sends {_thousands(last)} or more"
         return f"Left: {', '.join(said)}; about {tokens}."
 
-    def _refusal(self, place: int, action: Action) -> str:
+    def _refusal(self, place: int, action: Action | BenchAction) -> str:
         """Return the reason why an action is not run, in words; empty when it is."""
         kind = action.kind
         if kind not in self._tools:
             return f"there is no action `{kind}` here; there is {', '.join(f'`{k}`' for k in self._tools)}"
         same = self._known.get((kind, self._tools[kind].key(action)))
-        if same:
+        if same and not self._tools[kind].repeatable:
             return f"same as {same}"
         if place > self._limits.actions:
             return f"{self._limits.actions} actions are carried out in a round"
@@ -316,11 +339,11 @@ class _Hands:
             return f"no more than {most} actions `{kind}` are carried out in all"
         return ""
 
-    async def _run(self, number: int, place: int, action: Action) -> Done:
+    async def _run(self, number: int, place: int, action: Action | BenchAction) -> Done:
         """Take a result from the ledger, or make and record it."""
         kind, tool = action.kind, self._tools[action.kind]
         own = tool.key(action)
-        self._chain = hashlib.sha256(f"{self._chain}\0{kind}\0{own}".encode()).hexdigest()
+        self._chain = _chained(self._chain, kind, own)
         self._count[kind] += 1
         label = ""
         if tool.prefix:
@@ -348,6 +371,11 @@ class _Hands:
             del self._known[kind, own]
         self._caller.events.emit("item", self._step, "info", said, round=number, place=place, replayed=replayed)
         return Done(label, action, entry.result, entry.meta)
+
+
+def _chained(chain: str, *parts: str) -> str:
+    """Return a digest of all that was chained before and of the next parts."""
+    return hashlib.sha256("\0".join((chain, *parts)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _results(number: int, done: tuple[Done, ...], finished: bool) -> str:

@@ -137,6 +137,13 @@ class BubblewrapSandbox:
             ended = await wait(self._start(job))
         return self._result(ended)
 
+    def open(self, job: Job, talk: tuple[int, int]) -> Running:
+        """Start a job that is talked to: the two descriptors become its standard input and output, and are closed here.
+
+        Some job must have run before, so that it is known which optional parts this machine allows.
+        """
+        return self._start(job, talk)
+
     def try_out(self, job: Job) -> ExecResult:
         """Run a job and block until it has ended, where there is no event loop."""
         ended = self._start(job).finish()
@@ -163,7 +170,7 @@ class BubblewrapSandbox:
             )
         return ended.result(self.name)
 
-    def _start(self, job: Job) -> Running:
+    def _start(self, job: Job, talk: tuple[int, int] | None = None) -> Running:
         check_job(job)
         python = interpreter(job.python)
         user = staged_user()
@@ -194,7 +201,7 @@ class BubblewrapSandbox:
             command = [self._binary_at(places), "--args", str(arguments), "--", *inside]
             command = self._launched(command, places, job, user, pipes)
             undo.pop_all()
-        spec = ProcessSpec(command, {}, "/", tuple(fds), info_reader, pipes)
+        spec = ProcessSpec(command, {}, "/", tuple(fds), info_reader, pipes, talk=talk)
         return start(spec, job.limits, job.work_dir.resolve())
 
     @staticmethod

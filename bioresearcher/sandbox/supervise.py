@@ -129,6 +129,8 @@ class ProcessSpec:
         pipes: The pipes that connect us with the first process.
         by_leash: True if the job is ended by letting go of the leash alone, because it is no descendant of ours (a
             container is the engine's); then only its folder, its output and the clock are watched here.
+        talk: The descriptors that become its standard input and output, closed here once it has started; None: it gets
+            no input, and its output is captured.
     """
 
     command: Sequence[str]
@@ -138,6 +140,7 @@ class ProcessSpec:
     info_fd: int | None
     pipes: Pipes
     by_leash: bool = False
+    talk: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -222,6 +225,8 @@ class Running:
         self._set_up = False
         self._closed = False
         self._lock = threading.Lock()
+        self.looks_s = SAMPLE_S
+        """Seconds between looks of the watchdog; more of them while nothing is to be watched."""
 
     def cancel(self) -> None:
         """End the job soon; may be called from any thread."""
@@ -257,7 +262,7 @@ class Running:
     def _pause(self) -> float:
         if self._ended_s is not None:
             return 0.02
-        return max(0.001, min(SAMPLE_S, self._started_s + self._limits.wall_s - time.monotonic() + 0.001))
+        return max(0.001, min(self.looks_s, self._started_s + self._limits.wall_s - time.monotonic() + 0.001))
 
     def _reader(self, capture: Capture) -> Callable[[selectors.BaseSelector, int], None]:
         def read(selector: selectors.BaseSelector, fd: int) -> None:
@@ -388,7 +393,7 @@ def start(spec: ProcessSpec, limits: Limits, work: Path) -> Running:
     Raises:
         SandboxUnavailableError: The program cannot be started.
     """
-    fds = (*spec.fds, spec.pipes.tell, spec.pipes.leash)
+    fds = (*spec.fds, *(spec.talk or ()), spec.pipes.tell, spec.pipes.leash)
     with ExitStack() as undo:
         undo.callback(spec.pipes.close)
         if spec.info_fd is not None:
@@ -398,9 +403,9 @@ def start(spec: ProcessSpec, limits: Limits, work: Path) -> Running:
                 list(spec.command),
                 env=dict(spec.env),
                 cwd=spec.folder,
-                pass_fds=fds,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                pass_fds=(*spec.fds, spec.pipes.tell, spec.pipes.leash),
+                stdin=spec.talk[0] if spec.talk else subprocess.DEVNULL,
+                stdout=spec.talk[1] if spec.talk else subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
             )

@@ -9,9 +9,11 @@ from pydantic import Field
 
 from bioresearcher.schemas.ask_design import SkillBrief
 from bioresearcher.schemas.base import LONG, Objective, Value
+from bioresearcher.schemas.conversation import BenchAction, Turn
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.execution import DryLabTask, Outcome
-from bioresearcher.schemas.protocol import Protocol
+from bioresearcher.schemas.paper_report import Parameter
+from bioresearcher.schemas.protocol import Definition, Protocol, StepInput, StepOutput
 from bioresearcher.schemas.review import CheckFinding, MetricName, Review
 
 
@@ -41,30 +43,52 @@ class SkillExample(Value):
     whole: bool = Field(default=True, description="whether this is all its code, or an outline without instructions")
 
 
-class WriteCodeInput(Value):
-    """Input of `programmer/write_code`."""
+class StepBrief(Value):
+    """A step of the protocol as its programmer needs it: whole, with what it rests on."""
+
+    id: str
+    title: str
+    action: str
+    rationale: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    inputs: tuple[StepInput, ...] = ()
+    outputs: tuple[StepOutput, ...] = ()
+    software: tuple[str, ...] = ()
+    acceptance: str = ""
+    sources: tuple[str, ...] = Field(default=(), description="what it rests on: claim, source, and the source's words")
+
+
+class ProgrammerTurn(Turn):
+    """Material that the programmer of a task has at hand in every turn; the conversation's opening shows all of it."""
 
     droppable: ClassVar[Mapping[str, int]] = {"examples": 0}
 
-    task: DryLabTask
-    input_schemas: str = Field(description="the inputs' real columns, types, sizes and first rows")
-    examples: tuple[SkillExample, ...]
     packages: tuple[str, ...] = Field(description="packages that can be imported, with versions")
+    limits: tuple[str, ...] = Field(default=(), description="what the sandbox allows, in words")
+    helpers: tuple[str, ...] = Field(default=(), description="functions of the helper modules: signature and purpose")
+    examples: tuple[SkillExample, ...] = ()
+    definitions: tuple[Definition, ...] = Field(default=(), description="the protocol's, as far as the steps name them")
+    task: DryLabTask
+    steps: tuple[StepBrief, ...] = Field(default=(), description="the steps that the task carries out, whole")
     questions: tuple[str, ...] = Field(default=(), description="what the findings are to answer, and on which rows")
     registered: str = Field(default="", description="the protocol's own code of the task's steps; empty: it has none")
+    input_schemas: str = Field(description="the inputs' real columns, types, sizes and first rows")
+    cells: bool = Field(default=False, description="whether cells can be run")
 
 
-class RepairCodeInput(Value):
+class WriteCodeInput(ProgrammerTurn):
+    """Input of `programmer/write_code`."""
+
+    round: int = 0
+    rounds: int = Field(default=0, description="rounds at most; 0: there are no rounds, the script is due")
+
+
+class RepairCodeInput(ProgrammerTurn):
     """Input of `programmer/repair_code`."""
 
-    droppable: ClassVar[Mapping[str, int]] = {"examples": 0}
-
-    task: DryLabTask
-    input_schemas: str
-    examples: tuple[SkillExample, ...]
-    packages: tuple[str, ...]
-    questions: tuple[str, ...] = Field(default=(), description="what the findings are to answer, and on which rows")
-    code: str = Field(description="the code that failed")
+    round: int = 0
+    rounds: int = Field(default=0, description="rounds at most; 0: there are no rounds, the script is due")
+    code: str = Field(description="the code that failed; empty where it is the last answer")
     outcome: Outcome
     message: str = Field(description="reason of the outcome")
     output_tail: str = Field(description="the last lines it printed")
@@ -72,10 +96,23 @@ class RepairCodeInput(Value):
 
 
 class CodeDraft(Value):
-    """A complete script; empty code means that no way is known, and the note says why."""
+    """Cells to run first, or the complete script. Without either no way is known, and the note says why."""
 
-    code: str = Field(json_schema_extra={LONG: True})
+    do: tuple[BenchAction, ...] = Field(
+        default=(), max_length=3, description="cells to run before the script is written, in order; empty with a script"
+    )
+    code: str = Field(description="the complete script; empty while cells are run", json_schema_extra={LONG: True})
     note: str = ""
+
+    @property
+    def finish(self) -> bool:
+        """True when nothing more is to be run before the script."""
+        return bool(self.code.strip()) or not self.do
+
+    @property
+    def to_run(self) -> tuple[BenchAction, ...]:
+        """Cells to run: none beside a script, which starts from nothing."""
+        return () if self.finish else self.do
 
 
 class ScoreProtocolInput(Value):

@@ -85,6 +85,22 @@ class CountAction(Value):
     joint: bool = Field(default=False, description="true: the combinations of `columns` are counted; of no outcome")
 
 
+class CellAction(Value):
+    """Run Python in the task's kernel, which keeps the variables of earlier cells, and see what it prints."""
+
+    kind: Literal["cell"]
+    why: str = Field(description="what it is to show, and what in the script depends on it", json_schema_extra=SENTENCE)
+    code: str = Field(description="Python; prints what is to be seen", json_schema_extra={LONG: True})
+
+
+class ResetAction(Value):
+    """Forget all variables of the task's kernel."""
+
+    kind: Literal["reset"]
+    why: str = Field(default="", json_schema_extra=SENTENCE)
+
+
+BenchAction = Annotated[CellAction | ResetAction, Field(discriminator="kind")]
 Action = Annotated[LookAction | ReadAction | FactAction | CountAction, Field(discriminator="kind")]
 
 
@@ -93,3 +109,8 @@ class ActionTurn(Value):
 
     do: tuple[Action, ...] = Field(default=(), max_length=4, description="actions of this round, in order")
     finish: bool = Field(description="true when nothing more needs to be looked at")
+
+    @property
+    def to_run(self) -> tuple[Action, ...]:
+        """Actions to carry out: all of them, also those of the last round."""
+        return self.do

@@ -146,6 +146,7 @@ class ReadTool:
 
     kind = "read"
     prefix = ""
+    repeatable = False
     pure = False
     """The ids go on from those of earlier reads."""
 
@@ -205,6 +206,7 @@ class CountTool:
     """Answers `count`: the flow of samples and events through rules of eligibility, by our own code."""
 
     kind = "count"
+    repeatable = False
     pure = True
     """A count depends on nothing but the sample sheet and the rules."""
 
@@ -239,6 +241,7 @@ class FactTool:
 
     kind = "fact"
     prefix = ""
+    repeatable = False
     pure = False
     """The result depends on the actions before: on what a look showed, and on the next id."""
 

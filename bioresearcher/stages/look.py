@@ -158,9 +158,9 @@ def _shown(result: ExecResult, places: Sequence[Path], most: int, limits: Limits
     failed = bool(killed) or result.exit_code != 0
     error = ""
     if not killed and (failed or not out):  # a killed process's last words differ from run to run
-        error = _end(visible(without_places(result.stderr, *places)).strip(), min(_ERROR_BYTES, most // 2))
+        error = end_of(visible(without_places(result.stderr, *places)).strip(), min(_ERROR_BYTES, most // 2))
     room = min(most - len(error.encode()), _FAILED_BYTES if failed and not killed else most)
-    body = _start(out, room) if killed else _head_and_tail(out, room)
+    body = _start(out, room) if killed else head_and_tail(out, room)
     whole = len(out.encode())
     if killed:
         end = f"killed, {explain(killed, limits)}"
@@ -190,7 +190,7 @@ def _start(text: str, most: int) -> str:
     return line if found else re.sub(rf"(?a:{_IN_NUMBER})$", "", piece)
 
 
-def _end(text: str, most: int) -> str:
+def end_of(text: str, most: int) -> str:
     """Cut the beginning off, at a line's end or at least not in a number."""
     if len(text.encode()) <= most:
         return text
@@ -199,13 +199,13 @@ def _end(text: str, most: int) -> str:
     return lines if found else re.sub(rf"^(?a:{_IN_NUMBER})", "", piece)
 
 
-def _head_and_tail(text: str, most: int) -> str:
+def head_and_tail(text: str, most: int) -> str:
     """Cut the middle out at ends of lines, so that what is left has at most `most` bytes."""
     size = len(text.encode())
     if size <= most:
         return text
     room = max(0, most - len(_LEFT_OUT.format(size).encode()) - 2)
-    tail = _end(text, int(room * _TAIL_SHARE)) if int(room * _TAIL_SHARE) else ""
+    tail = end_of(text, int(room * _TAIL_SHARE)) if int(room * _TAIL_SHARE) else ""
     head = _start(text, room - len(tail.encode()))
     return f"{head}\n{_LEFT_OUT.format(size - len(head.encode()) - len(tail.encode()))}\n{tail}"
 
@@ -214,6 +214,7 @@ class LookTool:
     """Carries out `look`: a script on one of the run's views."""
 
     kind = "look"
+    repeatable = False
     pure = True
     """A look depends on nothing but its view and its code."""
 

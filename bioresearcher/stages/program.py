@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from bioresearcher.errors import AnswerError
 from bioresearcher.execution.attempt import AttemptResult, run_attempt
@@ -15,18 +14,14 @@ from bioresearcher.execution.folders import promote
 from bioresearcher.execution.input_snapshot import describe_inputs
 from bioresearcher.execution.languages import missing_package, packages_for
 from bioresearcher.execution.process import output_tail, without_chance
+from bioresearcher.execution.question_check import Asked
 from bioresearcher.execution.task_records import best_result, task_record
-from bioresearcher.llm.ask import Answer, ModelClient, ask
+from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.offline.skill_binding import extract_tasks as tasks_by_rule
 from bioresearcher.sandbox.base import Sandbox
+from bioresearcher.sandbox.kernel import TalkingSandbox
 from bioresearcher.schemas.ask_design import SkillBrief
-from bioresearcher.schemas.ask_program import (
-    CodeDraft,
-    ExtractTasksInput,
-    RepairCodeInput,
-    SkillExample,
-    WriteCodeInput,
-)
+from bioresearcher.schemas.ask_program import CodeDraft, ExtractTasksInput, ProgrammerTurn
 from bioresearcher.schemas.base import Origin
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.execution import DryLabTask, Limits, Outcome, TaskCode, TaskRecord
@@ -35,80 +30,14 @@ from bioresearcher.schemas.question import AnalysisSets, Questions
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.skills import shared_modules
 from bioresearcher.stages.answers import asked_of, brief
+from bioresearcher.stages.cells import Cells, words_of_limits
+from bioresearcher.stages.code_material import definitions_for, examples_for, helper_lines, step_briefs
+from bioresearcher.stages.code_talk import CodeTalk, Failure
 from bioresearcher.stages.fallback import note
-from bioresearcher.stages.prompts import EXTRACT_TASKS, REPAIR_CODE, WRITE_CODE
+from bioresearcher.stages.prompts import EXTRACT_TASKS, WRITE_CODE
 from bioresearcher.stages.script import code_for
 from bioresearcher.stages.tasks import Extracted, accept_tasks
 from bioresearcher.text.normalise import known_id
-from bioresearcher.text.words import content_words, overlap
-
-EXAMPLES: Final = 3
-BUDGET_CHARS: Final = 20_000
-"""Most characters of instructions and code shown whole in all examples; the others are shown in outline."""
-
-_OUTLINE_LINES: Final = 40
-
-
-def examples_for(task: DryLabTask, skills: Mapping[str, Skill]) -> tuple[SkillExample, ...]:
-    """Return the task's own skill, then those in its language that share most words with it; at most three.
-
-    The first is shown whole if it fits into `BUDGET_CHARS`; a further one too, where the task has no skill of its own.
-    The others are shown in outline: imports, functions with their purpose, and the steps of `main`. Where none shares
-    a word, the shortest is the example.
-    """
-    own = skills.get(task.skill or "")
-    wanted = content_words(f"{task.title} {task.goal} {' '.join(f'{o.name} {o.description}' for o in task.outputs)}")
-    alike = {
-        s.name: overlap(content_words(f"{s.name} {s.description}"), wanted)
-        for s in skills.values()
-        if s.contract.language == task.language and s is not own
-    }
-    by_size = sorted(alike, key=lambda name: len(skills[name].code))
-    nearest = sorted((name for name in alike if alike[name]), key=lambda name: -alike[name]) or by_size[:1]
-    chosen = [*([own] if own else []), *(skills[name] for name in nearest)][:EXAMPLES]
-    shown: list[SkillExample] = []
-    left = BUDGET_CHARS
-    for skill in chosen:
-        size = len(skill.instructions) + len(skill.code)
-        whole = size <= left and (own is None or skill is own)
-        shown.append(_example(skill, whole))
-        left -= size if whole else 0
-    return tuple(shown)
-
-
-def _example(skill: Skill, whole: bool) -> SkillExample:
-    return SkillExample(
-        name=skill.name,
-        description=skill.description,
-        instructions=skill.instructions if whole else "",
-        code=skill.code if whole else outline(skill.code, skill.contract.language),
-        whole=whole,
-    )
-
-
-def outline(code: str, language: str) -> str:
-    """Outline a script: imports, heads of functions with their first lines, and `main`; else its first lines."""
-    try:
-        body = ast.parse(code).body if language == "python" else []
-    except (SyntaxError, ValueError):
-        body = []
-    if not body:
-        kept = code.splitlines()
-        return "\n".join([*kept[:_OUTLINE_LINES], *(["# …"] if len(kept) > _OUTLINE_LINES else [])])
-    return "\n".join(filter(None, map(_head, body)))
-
-
-def _head(node: ast.stmt) -> str:
-    """Return one statement as it is in an outline; empty when it is left out."""
-    if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.module != "__future__"):
-        return ast.unparse(node)
-    if not isinstance(node, ast.FunctionDef):
-        return ""
-    if node.name == "main":
-        return ast.unparse(node)
-    said = (ast.get_docstring(node) or "").partition("\n")[0]
-    return f"def {node.name}({ast.unparse(node.args)}): ...  # {said}"
-
 
 FINAL = (Outcome.VERIFIED, Outcome.BLOCKED)
 """Outcomes that no repair can improve."""
@@ -171,7 +100,6 @@ async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) 
     When a model's code fails and a skill carries out the task, the skill's own code is the last attempt. The record of
     a task without any code gives the reason.
     """
-    folder = bench.tasks_dir / task.id
     inputs = bench.input_paths(task)
     missing = sorted(name for name, path in inputs.items() if not path.is_file())
     if missing:
@@ -184,9 +112,21 @@ async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) 
     # The rules do not read the description, and making it costs a run in the sandbox.
     schemas = "" if caller.by_rule else await _described(bench, task, inputs)
     questions = asked_of(task, bench.questions, bench.sets)
-    registered = code_for(bench.protocol, task.step_ids) if bench.protocol and task.language == "python" else ""
-    asked = _Asked(task, schemas, examples_for(task, bench.skills), tuple(map(brief, questions)), registered)
-    code = await _first_code(caller, bench, asked)
+    async with AsyncExitStack() as stack:
+        cells = None if caller.by_rule else _cells(bench, task, inputs)
+        if cells is not None:
+            await stack.enter_async_context(cells)
+        material = _material(bench, task, schemas, tuple(map(brief, questions)), cells=cells is not None)
+        talk = CodeTalk(caller, material, cells, tasks=len(bench.tasks))
+        return await _worked(caller, bench, talk, inputs, questions)
+
+
+async def _worked(
+    caller: ModelClient, bench: Workbench, talk: CodeTalk, inputs: Mapping[str, Path], questions: Sequence[Asked]
+) -> TaskRecord:
+    """Get code, run it, have it repaired; return the record of the best attempt."""
+    task, folder = talk.task, bench.tasks_dir / talk.task.id
+    code = await _first_code(bench, talk)
     results: list[AttemptResult] = []
     why = code.note or "no code was written"
 
@@ -206,25 +146,62 @@ async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) 
         return result
 
     tried = {code.code}
+    unread = talk.unread(code)
     while code.code.strip():
         result = await attempt(code)
         if result.attempt.outcome in FINAL or len(results) > caller.cards["programmer"].repairs:
             break
-        repaired = await _repaired(caller, bench, asked, code, results)
+        repaired = await _repaired(bench, talk, code, results)
         if repaired.code in tried:
             break
         tried.add(repaired.code)
         code = repaired
+        unread = talk.unread(code)
     own = skill_code(bench, task)
     if own is not None and not any(r.verified or r.attempt.skill == task.skill for r in results):
         said = "no code of the model passed" if results else why
         note(caller, WRITE_CODE, f"{task.id}: {said}; the skill's own code is tried")
         await attempt(own)
+        unread = ()
     best = best_result(results)
     if best is None:
         return _unworked(task, Outcome.NOT_RUN, why)
     promote(folder, best.attempt.number)
-    return task_record(task, results)
+    record = task_record(task, results)
+    if not unread:
+        return record
+    doubt = f"its code cites {', '.join(unread[:5])}, which nothing that this run read names"
+    return record.model_copy(update={"warnings": (*record.warnings, doubt)})
+
+
+def _cells(bench: Workbench, task: DryLabTask, inputs: Mapping[str, Path]) -> Cells | None:
+    """Return the task's kernel, not yet started; None where there are no cells: for R, and in other sandboxes."""
+    if task.language != "python" or not isinstance(bench.sandbox, TalkingSandbox):
+        return None
+    skill = bench.skills.get(task.skill or "")
+    support = skill.support if skill is not None else shared_modules(bench.skills, task.language)
+    return Cells(bench.sandbox, task, inputs, support, bench.limits)
+
+
+def _material(
+    bench: Workbench, task: DryLabTask, schemas: str, questions: tuple[str, ...], *, cells: bool
+) -> ProgrammerTurn:
+    """Return what every turn about a task has at hand."""
+    steps = step_briefs(bench.protocol, task)
+    about = " ".join((task.title, task.goal, *(f"{s.title} {s.action} {' '.join(s.software)}" for s in steps)))
+    return ProgrammerTurn(
+        packages=packages_for(task.language),
+        limits=words_of_limits(bench.limits, cells=cells),
+        helpers=helper_lines(bench.skills, task.language, about),
+        examples=examples_for(task, bench.skills),
+        definitions=definitions_for(bench.protocol, task),
+        task=task,
+        steps=steps,
+        questions=questions,
+        registered=code_for(bench.protocol, task.step_ids) if bench.protocol and task.language == "python" else "",
+        input_schemas=schemas,
+        cells=cells,
+    )
 
 
 async def _described(bench: Workbench, task: DryLabTask, inputs: Mapping[str, Path]) -> str:
@@ -247,43 +224,17 @@ def not_run(task: DryLabTask, why: str) -> TaskRecord:
     return _unworked(task, Outcome.NOT_RUN, why)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """The values that all questions about one task share."""
-
-    task: DryLabTask
-    schemas: str
-    examples: tuple[SkillExample, ...]
-    questions: tuple[str, ...] = ()
-    registered: str = ""
-
-
-async def _first_code(caller: ModelClient, bench: Workbench, asked: _Asked) -> TaskCode:
-    values = WriteCodeInput(
-        task=asked.task,
-        input_schemas=asked.schemas,
-        examples=asked.examples,
-        packages=packages_for(asked.task.language),
-        questions=asked.questions,
-        registered=asked.registered,
-    )
+async def _first_code(bench: Workbench, talk: CodeTalk) -> TaskCode:
     try:
-        return _task_code(bench, asked.task, await ask(caller, WRITE_CODE, values))
+        return _task_code(bench, talk.task, *await talk.script())
     except AnswerError as error:
-        return TaskCode(code="", origin=caller.backend.origin, note=error.message)
+        return TaskCode(code="", origin=talk.origin, note=error.message)
 
 
-async def _repaired(
-    caller: ModelClient, bench: Workbench, asked: _Asked, code: TaskCode, results: list[AttemptResult]
-) -> TaskCode:
+async def _repaired(bench: Workbench, talk: CodeTalk, code: TaskCode, results: list[AttemptResult]) -> TaskCode:
     """Ask for a repair, by another way after two failures of one class; the same code when there is no answer."""
     last = results[-1].attempt
-    values = RepairCodeInput(
-        task=asked.task,
-        input_schemas=asked.schemas,
-        examples=asked.examples,
-        packages=packages_for(asked.task.language),
-        questions=asked.questions,
+    failure = Failure(
         code=code.code,
         outcome=last.outcome,
         message=without_chance(last.message, bench.tasks_dir),
@@ -291,14 +242,14 @@ async def _repaired(
         another_way=sum(r.attempt.outcome is last.outcome for r in results) >= 2,
     )
     try:
-        return _task_code(bench, asked.task, await ask(caller, REPAIR_CODE, values))
+        return _task_code(bench, talk.task, *await talk.mended(failure))
     except AnswerError:
         return code
 
 
-def _task_code(bench: Workbench, task: DryLabTask, answer: Answer[CodeDraft]) -> TaskCode:
+def _task_code(bench: Workbench, task: DryLabTask, draft: CodeDraft, origin: Origin) -> TaskCode:
     """Add helper modules to a script; one that equals or names the task's skill is recorded as the skill's."""
-    draft, skill = answer.value, bench.skills.get(task.skill or "")
+    skill = bench.skills.get(task.skill or "")
     named = _VETTED.fullmatch(draft.code.strip())
     if skill is not None and (draft.code == skill.code or (named and known_id(named[1], [skill.name]))):
         own = skill_code(bench, task)
@@ -307,7 +258,7 @@ def _task_code(bench: Workbench, task: DryLabTask, answer: Answer[CodeDraft]) ->
     return TaskCode(
         code="" if named else draft.code,
         support=skill.support if skill is not None else shared_modules(bench.skills, task.language),
-        origin=answer.origin,
+        origin=origin,
         note=draft.note or ("it names a skill that does not carry out this task" if named else ""),
     )
 

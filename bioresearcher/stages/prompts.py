@@ -22,7 +22,7 @@ JUDGE_REFERABILITY = Prompt(
     "literature/judge_referability", literature.JudgeReferabilityInput, literature.ReferabilityDraft
 )
 ANSWER_QUESTION = Prompt("literature/answer_question", literature.AnswerQuestionInput, literature.AnswerDraft)
-_AUTHOR, _REVIEWER = "designer/opening", "reviewer/opening"
+_AUTHOR, _REVIEWER, _PROGRAMMER = "designer/opening", "reviewer/opening", "programmer/opening"
 ASK_QUESTIONS = Prompt("designer/ask_questions", design.AskQuestionsInput, design.QuestionProposals)
 EXPLORE_DATA = Prompt("designer/explore_data", design.ExploreDataInput, ActionTurn, _AUTHOR)
 PLAN_PROTOCOL = Prompt("designer/plan_protocol", design.PlanProtocolInput, design.ProtocolPlan, _AUTHOR)
@@ -33,8 +33,8 @@ REPAIR_EDITS = Prompt("designer/repair_edits", design.RepairEditsInput, design.R
 CHOOSE_PARTS = Prompt("designer/choose_parts", design.ChoosePartsInput, design.PartsChosen)
 REVISE_PART = Prompt("designer/revise_part", design.RevisePartInput, design.RevisedPart)
 EXTRACT_TASKS = Prompt("programmer/extract_tasks", program.ExtractTasksInput, program.TasksDraft)
-WRITE_CODE = Prompt("programmer/write_code", program.WriteCodeInput, program.CodeDraft)
-REPAIR_CODE = Prompt("programmer/repair_code", program.RepairCodeInput, program.CodeDraft)
+WRITE_CODE = Prompt("programmer/write_code", program.WriteCodeInput, program.CodeDraft, _PROGRAMMER)
+REPAIR_CODE = Prompt("programmer/repair_code", program.RepairCodeInput, program.CodeDraft, _PROGRAMMER)
 EXAMINE_STATEMENTS = Prompt("reviewer/examine_statements", review.ExamineStatementsInput, ActionTurn, _REVIEWER)
 REVIEW_PROTOCOL = Prompt("reviewer/review_protocol", review.ReviewProtocolInput, review.RankedReview, _REVIEWER)
 RECHECK_FINDINGS = Prompt("reviewer/recheck_findings", review.RecheckFindingsInput, review.FindingsLeft)

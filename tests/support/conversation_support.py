@@ -112,6 +112,7 @@ class Looks:
 
     prefix: str = "L"
     kind: str = "look"
+    repeatable = False
     pure: bool = True
     ran: list[str] = field(default_factory=list)
     failing: list[Exception] = field(default_factory=list)
@@ -132,6 +133,7 @@ class Reads:
 
     prefix: str = "Q"
     kind: str = "read"
+    repeatable = False
     pure: bool = True
     ran: list[str] = field(default_factory=list)
 
@@ -149,6 +151,7 @@ class Facts:
 
     prefix: str = ""
     kind: str = "fact"
+    repeatable = False
     pure: bool = False
     ran: list[str] = field(default_factory=list)
 

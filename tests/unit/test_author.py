@@ -375,6 +375,7 @@ class Look:
     kind = "look"
     prefix = "L"
     pure = True
+    repeatable = False
 
     def key(self, action: LookAction) -> str:
         return action.code

@@ -84,7 +84,7 @@ DONE = ActionTurn(do=(), finish=True)
 class Looks:
     """A tool that shows the code it is given, or fails as a script does."""
 
-    kind, prefix, pure = "look", "V", True
+    kind, prefix, pure, repeatable = "look", "V", True, False
 
     def __init__(self, shown: str = "") -> None:
         self.shown = shown

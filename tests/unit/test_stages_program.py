@@ -22,6 +22,7 @@ from bioresearcher.schemas.execution import DryLabTask, Limits, Outcome
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.skills import load_skills
 from bioresearcher.stages import program
+from bioresearcher.stages.code_material import WHOLE_CHARS, examples_for
 from bioresearcher.stages.tasks import accept_tasks, tasks_left_out
 
 SKILLS = load_skills(Resources())
@@ -261,7 +262,8 @@ async def test_when_a_models_code_does_not_do_the_vetted_analysis_is_the_last_at
 )
 async def test_no_code_or_the_analysis_by_its_name_runs_the_vetted_code_at_once(tmp_path: Path, reply) -> None:
     bench, made = workbench(tmp_path)
-    record = await program.program_task(caller(tmp_path, [reply], rules=False), bench, made)
+    replies = [reply] * (2 if isinstance(reply, RefusalError) else 1)
+    record = await program.program_task(caller(tmp_path, replies, rules=False), bench, made)
     assert [(a.code_origin, a.skill, a.outcome) for a in record.attempts] == [("offline", SKILL, Outcome.VERIFIED)]
 
 
@@ -278,7 +280,8 @@ async def test_no_code_or_the_analysis_by_its_name_runs_the_vetted_code_at_once(
 async def test_a_task_for_which_there_is_no_code_says_why(tmp_path: Path, reply, said: str) -> None:
     bench, made = workbench(tmp_path)
     made = made.model_copy(update={"skill": None})
-    record = await program.program_task(caller(tmp_path, [reply], rules=False), bench, made)
+    replies = [reply] * (2 if isinstance(reply, RefusalError) else 1)
+    record = await program.program_task(caller(tmp_path, replies, rules=False), bench, made)
     assert (record.outcome, record.attempts) == (Outcome.NOT_RUN, ())
     assert said in record.message
 
@@ -306,22 +309,19 @@ async def test_what_an_earlier_task_made_is_described_as_it_is(tmp_path: Path) -
     assert f"earlier was made by task T1, {made.title}" in asked
 
 
-def test_a_task_is_shown_the_analyses_that_fit_best_within_bounds() -> None:
+def test_a_task_is_shown_at_most_one_example_that_fits_within_bounds() -> None:
     near = task("T", "1.1").model_copy(update={"title": "Kaplan-Meier curves", "goal": "log-rank test of a score"})
-    shown = program.examples_for(near, SKILLS)
-    assert (shown[0].name, shown[0].whole, len(shown)) == ("kaplan-meier", True, 3)
-    assert all(SKILLS[e.name].contract.language == "python" for e in shown)
-    own = program.examples_for(near.model_copy(update={"skill": "pca-plot"}), SKILLS)
-    assert [(e.name, e.whole) for e in own[:2]] == [("pca-plot", True), ("kaplan-meier", False)]
-    assert "def main" in own[1].code
-    assert len(own[1].code) < len(SKILLS["kaplan-meier"].code) / 2
+    (shown,) = examples_for(near, SKILLS)
+    assert (shown.name, shown.whole) == ("kaplan-meier", True)
     for skill in SKILLS.values():
-        shown = program.examples_for(near.model_copy(update={"skill": skill.name}), SKILLS)
-        assert sum(len(e.code) + len(e.instructions) for e in shown) < 30_000
-    r = program.examples_for(near.model_copy(update={"language": "r"}), SKILLS)
-    assert {SKILLS[e.name].contract.language for e in r} == {"r"}
-    assert program.examples_for(task("T", "1.1").model_copy(update={"title": "", "goal": "基因"}), {}) == ()
-    assert program.examples_for(near, {}) == ()
+        (own,) = examples_for(near.model_copy(update={"skill": skill.name}), SKILLS)
+        assert own.name == skill.name
+        assert own.whole == (len(skill.code) + len(skill.instructions) <= WHOLE_CHARS)
+        assert len(own.code) + len(own.instructions) <= WHOLE_CHARS
+    (r,) = examples_for(near.model_copy(update={"language": "r"}), SKILLS)
+    assert SKILLS[r.name].contract.language == "r"
+    assert examples_for(task("T", "1.1").model_copy(update={"title": "", "goal": "基因"}), SKILLS) == ()
+    assert examples_for(near, {}) == ()
 
 
 async def test_a_task_whose_declared_package_is_missing_says_what_to_install_and_costs_no_call(tmp_path: Path) -> None:

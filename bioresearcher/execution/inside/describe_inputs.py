@@ -1,8 +1,9 @@
 """Describe input files. Called as `describe_inputs.py spec.json` with `{"files": [{"name", "path"}]}`.
 
-Prints a JSON list of texts, one per file, each at most `LIMIT` characters: rows, columns with type, missing
-count and distinct values, and the first three rows. Reads in one pass, without keeping the table; beyond `FULL_CELLS`
-cells rows are only counted, which is said. Of this package it imports what `lay_script` lays beside it.
+Prints a JSON list of texts, one per file, each at most `LIMIT` characters: of a table rows, columns with type, missing
+count and distinct values, and the first three rows; of JSON the tree of its keys with values; of a text all of it, up
+to `TEXT_CHARS`. Cells are whole up to `CELL` characters. Tables are read in one pass, without keeping them; beyond
+`FULL_CELLS` cells rows are only counted, which is said. Of this package it imports what `lay_script` lays beside it.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ from pathlib import Path
 from bioresearcher.execution.inside.rows import open_text, separator_of, split_rows
 from bioresearcher.schemas.columns import ColumnScan
 
-LIMIT = 3500
+LIMIT = 5000
+CELL = 120
+TEXT_CHARS, TEXT_END = 3000, 600
+EXAMPLES, EXAMPLE_ROWS, EXAMPLES_CHARS = 10, 300, 500
+JSON_BYTES, JSON_KEYS, JSON_ITEMS, JSON_DEPTH = 20_000_000, 30, 3, 6
 HEAD_ROWS = 3
 HEAD_COLUMNS = 8
 LISTED_COLUMNS = 24
 NAMED_COLUMNS = 60
-LEVELS = 6
+CODES_LISTED = 6
 FULL_CELLS = 10_000_000
 NUMERIC = ("integer", "number")
 
@@ -32,7 +37,7 @@ UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\U0001d159")
 )
 
 
-def plain(text: str, width: int = 28) -> str:
+def plain(text: str, width: int = CELL) -> str:
     """Return a text for one line: invisible characters replaced, long cells cut."""
     line = "".join(c if c.isprintable() and c not in UNSEEN else "·" for c in text)
     return line if len(line) <= width else line[: width - 1] + "…"
@@ -43,14 +48,20 @@ def dtype_of(column: ColumnScan) -> str:
     return column.dtype if column.known else "empty"
 
 
-def line_of(column: ColumnScan) -> str:
-    """Return one line on a column: name, type, missing count, levels or range, and the codes for missing."""
-    said = f"  {plain(column.name, 40)}: {dtype_of(column)}, {column.missing} missing"
-    if column.levels and len(column.levels) <= LEVELS:
-        said += "; values " + ", ".join(f"{plain(k, 20)!r} ({n})" for k, n in sorted(column.levels.items()))
+def line_of(column: ColumnScan, values: dict[str, None] | None = None) -> str:
+    """Return one line on a column: name, type, missing count, levels, range or ten values, and codes for missing."""
+    said = f"  {plain(column.name)}: {dtype_of(column)}, {column.missing} missing"
+    few = column.levels and (len(column.levels) <= 6 or column.dtype not in NUMERIC)
+    if few and column.levels:
+        said += "; values " + ", ".join(f"{plain(k)!r} ({n})" for k, n in sorted(column.levels.items()))
     elif column.dtype in NUMERIC:
         said += f"; {column.minimum:g} to {column.maximum:g}"
-    codes = [repr(plain(code, 20)) for code in sorted(column.missing_seen)[:LEVELS]]
+    elif values:
+        shown = [repr(plain(value)) for value in values]
+        while len(shown) > 2 and sum(map(len, shown)) > EXAMPLES_CHARS:
+            shown.pop()
+        said += f"; more than 12 values, the first {', '.join(shown)}"
+    codes = [repr(plain(code)) for code in sorted(column.missing_seen)[:CODES_LISTED]]
     return f"{said}; missing is written {', '.join(codes)}" if codes else said
 
 
@@ -64,6 +75,7 @@ def describe_table(path: Path) -> str:
         header = next(rows, [])
         head: list[list[str]] = []
         columns = [ColumnScan(name) for name in header]
+        values: list[dict[str, None]] = [{} for _ in range(len(header) + 1)]
         count = looked_at = 0
         for row in (r for r in rows if r and r != [""]):
             count += 1
@@ -76,29 +88,38 @@ def describe_table(path: Path) -> str:
                 head.append(row)
             for column, cell in zip(columns, row, strict=False):
                 column.add(cell, count)
+            if count <= EXAMPLE_ROWS:
+                for known, cell in zip(values, row, strict=False):
+                    if len(known) < EXAMPLES and cell.strip():
+                        known[cell.strip()] = None
         count += sum(1 for row in rows if row and row != [""])
     for column in columns:
         column.finish()
     name = {"\t": "tab", ",": "comma", ";": "semicolon"}[separator]
     lines_out = [f"{count} rows × {len(columns)} columns, {name}-separated, first line is the header"]
     lines_out += [f"  (types, ranges and missing values are those of the first {looked_at} rows)"] * (looked_at < count)
-    lines_out += column_lines(columns)
+    lines_out += column_lines(columns, values)
     lines_out.append("  first rows: " + " | ".join(plain(c.name) for c in columns[:HEAD_COLUMNS]))
     lines_out += ["    " + " | ".join(plain(c) for c in row[:HEAD_COLUMNS]) for row in head]
     return "\n".join(lines_out)
 
 
-def column_lines(columns: list[ColumnScan]) -> list[str]:
+def column_lines(columns: list[ColumnScan], values: list[dict[str, None]]) -> list[str]:
     """Return one line per column; many numeric columns of a matrix are summed up in one."""
+    first = {id(column): known for column, known in zip(columns, values, strict=False)}
+
+    def line(column: ColumnScan) -> str:
+        return line_of(column, first.get(id(column)))
+
     numeric = [c for c in columns[1:] if c.dtype in NUMERIC]
     if len(columns) <= LISTED_COLUMNS or len(numeric) < 0.8 * len(columns):
-        return [*map(line_of, columns[:LISTED_COLUMNS]), *named(columns[LISTED_COLUMNS:])]
+        return [*map(line, columns[:LISTED_COLUMNS]), *named(columns[LISTED_COLUMNS:])]
     others = [columns[0], *(c for c in columns[1:] if c.dtype not in NUMERIC)][:LISTED_COLUMNS]
-    names = ", ".join(plain(c.name, 20) for c in numeric[:4])
+    names = ", ".join(plain(c.name) for c in numeric[:EXAMPLES])
     low, high = min(c.minimum for c in numeric), max(c.maximum for c in numeric)
     missing = sum(c.missing for c in numeric)
     total = f"  {len(numeric)} numeric columns ({names}, …): {low:g} to {high:g}, {missing} missing"
-    return [*map(line_of, others), total]
+    return [*map(line, others), total]
 
 
 def named(columns: list[ColumnScan]) -> list[str]:
@@ -130,13 +151,80 @@ def describe_gene_sets(path: Path) -> str:
     return "\n".join([first, *head])
 
 
+def is_table(path: Path) -> bool:
+    """Return True if the first lines of a text have the same number of cells, at least two."""
+    with open_text(path, "r") as lines:
+        first = [line for line in islice(lines, 10) if line.strip()]
+    if not first or "\t" in first[0]:
+        return bool(first)
+    separator = separator_of(path, first[0])
+    widths = {len(row) for row in split_rows(iter(first), separator)}
+    return len(first) > 1 and len(widths) == 1 and widths != {1}
+
+
+def describe_text(path: Path) -> str:
+    """Show a text in full, a long one with its beginning and end."""
+    with open_text(path, "r") as lines:
+        text = lines.read(JSON_BYTES)
+    said = f"text of {len(text)} characters"
+    if len(text) <= TEXT_CHARS:
+        return f"{said}:\n{lines_of(text)}"
+    head, end = text[: TEXT_CHARS - TEXT_END].rpartition("\n")[0], text[-TEXT_END:].partition("\n")[2]
+    left = len(text) - len(head) - len(end)
+    return f"{said}; of them {left} in the middle are left out:\n{lines_of(head)}\n[{left} characters]\n{lines_of(end)}"
+
+
+def lines_of(text: str) -> str:
+    """Return a text with its line ends; what is invisible is replaced."""
+    return "\n".join(plain(line.replace("\t", " "), TEXT_CHARS) for line in text.splitlines())
+
+
+def describe_json(path: Path) -> str:
+    """Show JSON in full, a long one as the tree of its keys with values."""
+    with open_text(path, "r") as lines:
+        text = lines.read(JSON_BYTES + 1)
+    if len(text) <= TEXT_CHARS or len(text) > JSON_BYTES:
+        return f"JSON, {describe_text(path)}"
+    return "\n".join([f"JSON of {len(text)} characters, as the tree of its keys:", *tree(json.loads(text))])
+
+
+def tree(value: object, depth: int = 1) -> list[str]:
+    """Return lines on a JSON value: keys with their values; of lists the length and the first items."""
+    pad = "  " * depth
+    if isinstance(value, dict):
+        items = [(json.dumps(plain(str(key)), ensure_ascii=False), item) for key, item in value.items()]
+        more = len(items) - JSON_KEYS
+        last = [f"{pad}({more} more keys)"] if more > 0 else []
+        return [line for key, item in items[:JSON_KEYS] for line in branch(key, item, depth)] + last
+    if isinstance(value, list):
+        items = [(f"item {n}", item) for n, item in enumerate(value[:JSON_ITEMS], 1)]
+        return [line for key, item in items for line in branch(key, item, depth)]
+    return [pad + plain(json.dumps(value, ensure_ascii=False), 2 * CELL)]
+
+
+def branch(key: str, value: object, depth: int) -> list[str]:
+    """Return the lines of one key."""
+    pad = "  " * depth
+    if not isinstance(value, dict | list):
+        return [f"{pad}{key}: {plain(json.dumps(value, ensure_ascii=False), 2 * CELL)}"]
+    plainly = json.dumps(value, ensure_ascii=False)
+    if len(plainly) <= CELL:
+        return [f"{pad}{key}: {plain(plainly)}"]
+    size = f"{len(value)} {'keys' if isinstance(value, dict) else 'items'}"
+    return [f"{pad}{key}: {size}", *(tree(value, depth + 1) if depth < JSON_DEPTH else [])]
+
+
 def describe(path: Path) -> str:
     """Describe one file by its suffix."""
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     if suffix == ".gmt":
         return describe_gene_sets(path)
-    if suffix in {".tsv", ".csv", ".txt", ".tab"}:
+    if suffix == ".json":
+        return describe_json(path)
+    if suffix in {".tsv", ".csv", ".tab"} or (suffix == ".txt" and is_table(path)):
         return describe_table(path)
+    if suffix in {".txt", ".md", ".toml", ".yaml", ".yml"}:
+        return describe_text(path)
     with path.open("rb") as file:
         start = file.read(400)
     size = path.stat().st_size
@@ -151,11 +239,20 @@ def texts(files: Iterable[dict[str, str]]) -> list[str]:
         path = Path(file["path"])
         try:
             body = describe(path)
-        except (OSError, csv.Error, ValueError, EOFError) as error:
+        except (OSError, csv.Error, ValueError, EOFError, RecursionError) as error:
             body = f"cannot be read as {path.suffix or 'text'}: {type(error).__name__}: {plain(str(error), 120)}"
         text = f"{plain(file['name'], 60)} ({plain(path.name, 60)}): {body}"
-        found.append(text if len(text) <= LIMIT else text[: LIMIT - 1] + "…")
+        found.append(whole_lines(text))
     return found
+
+
+def whole_lines(text: str) -> str:
+    """Cut a text at the end of a line, so that it has at most `LIMIT` characters, and say how much is left out."""
+    if len(text) <= LIMIT:
+        return text
+    room = LIMIT - 60
+    kept = text[:room].rpartition("\n")[0] or text[:room]
+    return f"{kept}\n  ({len(text) - len(kept)} more characters of this description)"
 
 
 if __name__ == "__main__":

@@ -27,9 +27,10 @@ from bioresearcher.schemas.model import ModelSettings
 from bioresearcher.schemas.review import METRICS
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.stages.author import plan_protocol
+from bioresearcher.stages.code_material import examples_for
 from bioresearcher.stages.conformance.material import PROTOCOL, READ_NOTE, TABLE, TASK, TWO_STEPS, Material, made_up
 from bioresearcher.stages.design_context import DesignContext
-from bioresearcher.stages.program import Workbench, examples_for, program_task
+from bioresearcher.stages.program import Workbench, program_task
 from bioresearcher.stages.prompts import (
     OUTLINE_PAPER,
     PLAN_PROTOCOL,
