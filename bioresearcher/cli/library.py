@@ -35,7 +35,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "add", help="put papers into the library: files, folders, bibliographies, PMID:…, PMC…, DOIs"
     )
     add.add_argument(
-        "what", nargs="+", metavar="WHAT", help="JATS, PDF, Markdown, BibTeX, RIS, .nbib, CSL JSON; folders; or an identifier"
+        "what", nargs="+", metavar="WHAT", help="JATS, PDF, Markdown, BibTeX, RIS, CSL JSON; folders; or an identifier"
     )
     listing = inner.add_parser("list", help="the papers that are in the library")
     search = inner.add_parser("search", help="passages of its papers that answer a question, best first")

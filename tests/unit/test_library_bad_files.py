@@ -124,6 +124,6 @@ def test_two_hundred_papers_are_read_beside_bad_files(bad: Path) -> None:
     assert "well-formed" in said["cut.xml"]
     assert all("\n" not in message for message in said.values())
     _, entity = load_paper(bad / "entity.xml")
-    assert "Text of the paper." in entity.text
+    assert "Text \ufffd of the paper." in entity.text  # the mark of an entity that is not looked up
     assert any("no methods section" in w for w in entity.warnings)
     assert any("no methods section" in w for w in load_paper(bad / "nomethods.pdf")[1].warnings)

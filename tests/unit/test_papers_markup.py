@@ -11,6 +11,7 @@ from bioresearcher.papers.jats import read_jats
 from bioresearcher.papers.markup import ADDRESS, FORMULA, PICTURE, TABLE, inline, markup_line, markup_lines, parse_xml
 from bioresearcher.papers.quotes import locate
 from bioresearcher.schemas.paper import Document, Paper
+from bioresearcher.sources.pubmed_offline.records import read_record
 
 NAMES = (
     "xmlns:xlink='http://www.w3.org/1999/xlink' xmlns:m='http://www.w3.org/1998/Math/MathML' "
@@ -91,6 +92,17 @@ def test_a_quote_that_leaves_out_a_picture_is_given_with_its_mark() -> None:
     shortened = locate(document, sentence.replace("{} ", ""))
     assert shortened is None or FORMULA in shortened.text
     assert "1 formulas are pictures in the file" in " ".join(document.warnings)
+
+
+def test_powers_in_pubmed_records_stay_powers() -> None:
+    record = parse_xml(
+        b"<PubmedArticle><MedlineCitation><PMID>7</PMID><Article><ArticleTitle>CD8<sup>+</sup> in H<sub>2</sub>O"
+        b"</ArticleTitle><Abstract><AbstractText Label='METHODS'>We gave 5 \xc3\x97 10<sup>6</sup> cells at P &amp;lt; "
+        b"10<sup>-8</sup>.</AbstractText></Abstract></Article></MedlineCitation></PubmedArticle>"
+    )
+    paper = read_record(record, source="pubmed", path="", sha256="").paper
+    assert paper.title == "CD8+ in H2O"
+    assert paper.abstract == "METHODS: We gave 5 × 10^6 cells at P < 10^-8."
 
 
 def test_a_lost_exponent_is_no_quote() -> None:
