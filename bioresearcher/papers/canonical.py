@@ -235,25 +235,28 @@ _KINDS: Final[tuple[tuple[SectionKind, str], ...]] = (
     ),
     (
         "supplementary",
-        r"(supplement\w+|electronic supplementary)\b.*|supporting (information|materials?|data|files?|tables?|figures?).*"
+        r"(supplement\w+|electronic supplementary)\b.*"
+        r"|supporting (information|materials?|data|files?|tables?|figures?).*"
         r"|additional (information|materials?|data|files?|tables?|figures?)\b.*"
         r"|pre-?publication history|appendi(x|ces)\b.*",
     ),
     (
         "methods",
-        r"(materials?|patients?|subjects?|animals?|data|samples?|participants?|experimental|systems?|algorithms?|designs?)?"
-        r"( and |, | & | )*(study )?(methods?|methodolog\w+|procedures?)\b.*"
+        r"(materials?|patients?|subjects?|animals?|data|samples?|participants?|experimental|systems?|algorithms?"
+        r"|designs?)?( and |, | & | )*(study )?(methods?|methodolog\w+|procedures?)\b.*"
         r"|experimental( (section|part|design|details?|procedures?|protocols?|models?|work|setup)\b.*)?|methods and .*"
         r"|statistic\w+( and .*)?|(statistical|data) (analys[ie]s|methods?)"
         # the names that single journals or families of journals use
-        r"|star ?.?\W? ?methods?\b.*|(online|extended|detailed|concise|full|short|general|supplementary|computational|proposed"
-        r"|laboratory|clinical|research|statistical|our|the) (materials? and )?(methods?|methodolog\w+)\b.*"
+        r"|star ?.?\W? ?methods?\b.*|(online|extended|detailed|concise|full|short|general|supplementary|computational"
+        r"|proposed|laboratory|clinical|research|statistical|our|the) (materials? and )?(methods?|methodolog\w+)\b.*"
         r"|method details|key resources table|quantification and statistical analys[ie]s"
-        r"|((research|trial|study) )?designs?( and |, )((research|study) )?(methods?|methodolog\w+|patients|setting|participants|population)\b.*"
-        r"|(research|study|trial) (designs?|populations?|protocols?|subjects|participants|patients|setting)\b.*|protocols?"
-        r"|(proposed|our) (approach|models?|systems?|algorithms?|framework)\b.*|patients|subjects|participants|materials?"
-        r"|(patients?|subjects|participants)( and |, | & )(controls?|samples?|settings?|interventions?|study design|designs?"
-        r"|study population)\b.*|materials? (and|&) (reagents?|animals?|samples?|patients?|subjects?)\b.*",
+        r"|((research|trial|study) )?designs?( and |, )((research|study) )?(methods?|methodolog\w+|patients|setting"
+        r"|participants|population)\b.*"
+        r"|(research|study|trial) (designs?|populations?|protocols?|subjects|participants|patients|setting)\b.*"
+        r"|protocols?|patients|subjects|participants|materials?"
+        r"|(proposed|our) (approach|models?|systems?|algorithms?|framework)\b.*"
+        r"|(patients?|subjects|participants)( and |, | & )(controls?|samples?|settings?|interventions?|study design"
+        r"|designs?|study population)\b.*|materials? (and|&) (reagents?|animals?|samples?|patients?|subjects?)\b.*",
     ),
     ("discussion", r"discussion\b.*|conclusions?\b.*|concluding remarks|limitations?\b.*"),
     ("results", r"results?\b.*|findings"),

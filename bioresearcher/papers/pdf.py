@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, Final
 from bioresearcher.papers.canonical import DocumentBuilder, UnreadablePaper, clean
 from bioresearcher.papers.identifiers import Identifiers, paper_id
 from bioresearcher.papers.jats_xml import licence_name
-from bioresearcher.papers.pdf_layout import BOLD, Line, Signs, join, tidy, vocabulary
 from bioresearcher.papers.pdf_check import by_position, doubts_of
 from bioresearcher.papers.pdf_first_page import find_authors, find_title
+from bioresearcher.papers.pdf_layout import BOLD, Line, Signs, join, tidy, vocabulary
 from bioresearcher.papers.pdf_structure import write_sections
 from bioresearcher.schemas.paper import Document, Paper
 
@@ -271,6 +271,7 @@ _MANY: Final = 600
 """Letters of sideways text from which a caveat is given; axis labels have fewer."""
 _SENTENCE: Final = 60
 """Letters of white text from which a caveat is given; headings of tables have fewer."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Piece:

@@ -17,7 +17,9 @@ _STAMP: Final = re.compile(
     re.IGNORECASE,
 )
 _LETTER_SPACED: Final = re.compile(r"(?:\b\w ){4,}")
-_MARKS: Final = re.compile(r"\[[\d, ]+\]|[\d*†‡§¶#∗⁎∥‖◦°¹²³⁴⁵⁶⁷⁸⁹⁰^✉☯¤]+(?:\s*[,–-]\s*[\d*†‡§¶#∗]+)*|\s+[a-h](?=,|$)|,\s*[a-h]\b")
+_MARKS: Final = re.compile(
+    r"\[[\d, ]+\]|[\d*†‡§¶#∗⁎∥‖◦°¹²³⁴⁵⁶⁷⁸⁹⁰^✉☯¤]+(?:\s*[,–-]\s*[\d*†‡§¶#∗]+)*|\s+[a-h](?=,|$)|,\s*[a-h]\b"
+)
 _DEGREE: Final = re.compile(
     r",?\s*\b(M\.?D\.?|Ph\.?\s?D\.?|M\.?Sc|B\.?Sc|M\.?P\.?H|MBBS|MBChB|FRCP\w*|FRCS\w*|FACS|Dr\.?\s?med|DVM|RN|MS|BS|MA"
     r"|DrPH|MRCP|DPhil|PharmD|Jr|Sr)\b\.?(?=\W|$)"

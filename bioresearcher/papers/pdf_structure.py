@@ -166,7 +166,9 @@ def write_sections(pages: list[list[Line]], builder: DocumentBuilder, *, title: 
     Without `headings` only the plainest headings of main sections count.
     """
     lines = [line for page in pages for line in page]
-    writer = _Writer(builder, look_of(lines), vocabulary(pages), headings, shown_title=title, bare=not headings or _is_bare(lines))
+    writer = _Writer(
+        builder, look_of(lines), vocabulary(pages), headings, shown_title=title, bare=not headings or _is_bare(lines)
+    )
     writer.mark(1)
     builder.section("Title", "title", 0, heading=False)
     builder.paragraph(title)
@@ -260,7 +262,7 @@ def _is_untitled_text(line: Line, writer: _Writer) -> bool:
         apart = bool(look.gap) and (before.page != line.page or not 0 < before.y - line.y < 1.3 * look.gap)
         return before.style != line.style or held > _MOST_KEYWORDS or apart or (short and line.text[:1].isupper())
     apart = before.style != line.style and before.size != line.size
-    return ended and (apart and held + writer.letters > _MOST_KEYWORDS or held + writer.letters > _MOST_ABSTRACT)
+    return ended and ((apart and held + writer.letters > _MOST_KEYWORDS) or held + writer.letters > _MOST_ABSTRACT)
 
 
 def _aside(line: Line, writer: _Writer) -> bool:
@@ -331,9 +333,7 @@ def _is_top(line: Line, text: str, stated: SectionKind | None, number: tuple[int
     return stated is not None and (not look.top_styles or line.size > look.body_size)
 
 
-def _is_of_the_abstract(
-    lines: Sequence[Line], i: int, size: int, kind: SectionKind | None, writer: _Writer
-) -> bool:
+def _is_of_the_abstract(lines: Sequence[Line], i: int, size: int, kind: SectionKind | None, writer: _Writer) -> bool:
     """Return True for a heading inside an abstract: the paper has another of its kind."""
     if kind not in ("introduction", "methods", "results", "discussion"):
         return False

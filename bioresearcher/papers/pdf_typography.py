@@ -140,7 +140,11 @@ def reference_lines(lines: Sequence[Line]) -> frozenset[int]:
             continue  # a column of a table
         end = i + 1
         while end < len(lines) and not (
-            (section_kind(lines[end].text) not in (None, "references") and lines[end].even and len(lines[end].text) < 60)
+            (
+                section_kind(lines[end].text) not in (None, "references")
+                and lines[end].even
+                and len(lines[end].text) < 60
+            )
             and (lines[end].style == line.style or lines[end].size > lines[end - 1].size + 0.6)
         ):
             end += 1
@@ -149,6 +153,14 @@ def reference_lines(lines: Sequence[Line]) -> frozenset[int]:
         if block and sum(cited) >= 0.3 * len(block) and sum(cited[:10]) >= 0.3 * len(cited[:10]):
             found.update(range(i + 1, end))
     return frozenset(found | _numbered_entries(lines))
+
+
+def _ends_list(lines: Sequence[Line], end: int, heading: Line) -> bool:
+    """Return True for a heading of another kind, in the style of the list's heading or larger than its entries."""
+    line = lines[end]
+    if not line.even or len(line.text) >= 60 or section_kind(line.text) in (None, "references"):
+        return False
+    return line.style == heading.style or line.size > lines[end - 1].size + 0.6
 
 
 def _is_list_heading(line: Line) -> bool:

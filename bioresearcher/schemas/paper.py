@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,14 @@ class Notice(Value):
     doi: str | None = Field(default=None, description="of the notice")
     date: str | None = Field(default=None, description="as its source gives it")
     source: str = Field(default="", description="the service that reports it, e.g. `pubmed`, `crossref`")
+
+
+_BASES: Final = {
+    "jats": "full text",
+    "pdf": "full text (PDF)",
+    "note": "a note about this work, not its own text",
+    "record": "title and abstract only",
+}
 
 
 class Paper(Value):
@@ -42,6 +50,16 @@ class Paper(Value):
     languages: tuple[str, ...] = Field(default=(), description="codes such as `eng`; empty when not stated")
     status: Status = "unknown"
     notices: tuple[Notice, ...] = Field(default=(), description="retractions, concerns and corrections")
+    note: str = Field(default="", description="of a note about a paper: by whom it was written, in its own words")
+
+    @property
+    def basis(self) -> str:
+        """The text that statements about this paper rest on, in words: the full text, the abstract, a note.
+
+        A note cites the work it is about; its words, and above all its advice, are the note's and not the work's.
+        """
+        read = _BASES[self.kind] + (", own file" if self.source == "own" and self.kind in ("jats", "pdf") else "")
+        return f"{read} ({self.note.rstrip('.')})" if self.note and self.kind == "note" else read
 
 
 class PaperAnswers(Value):
