@@ -415,6 +415,14 @@ def _numbered_heading(lines: list[Line], i: int, writer: _Writer) -> bool:
     return ended and short and not listed and can_be_heading(line.text, look)
 
 
+def _is_within_text(lines: list[Line], i: int, look: Look) -> bool:
+    """Return True for a line right below one whose sentence has not ended: “as reported in / Table 1. The …”."""
+    before, line = lines[i - 1] if i else None, lines[i]
+    if before is None or before.style != line.style or before.page != line.page or not look.gap:
+        return False
+    return not _SENTENCE_END.search(before.text) and 0 < before.y - line.y < 1.3 * look.gap
+
+
 def _caption_end(lines: list[Line], i: int, look: Look) -> int:
     """The index after a caption (and the rows of its table) that starts at line `i`; 0 when none does."""
     line = lines[i]
@@ -422,7 +430,7 @@ def _caption_end(lines: list[Line], i: int, look: Look) -> int:
     if match is None or not line.text[:1].isupper() or i in look.listed:
         return 0
     body = (look.body_font, look.body_size)
-    if line.style == body and not match[4]:
+    if line.style == body and (not match[4] or _is_within_text(lines, i, look)):
         return 0
     if line.style == body:
         end = i + 1

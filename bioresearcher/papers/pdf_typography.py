@@ -241,8 +241,9 @@ def can_be_heading(text: str, look: Look) -> bool:
     letters = [c for c in text if c.isalpha()]
     if look.latin and sum(bool(_LATIN.match(c)) for c in letters) < 0.7 * len(letters):
         return False
-    words = sum(c.isalpha() or c.isspace() for c in text)
-    return words >= 0.65 * len(text) and is_titled(text)
+    named = HEADING_NUMBER.sub("", text)
+    words = sum(c.isalpha() or c.isspace() for c in named)
+    return words >= 0.65 * len(named) and is_titled(text)
 
 
 def heads_text(lines: Sequence[Line], after: int, look: Look) -> bool:
