@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import made_pdfs
 from figures import ROOT, Figure, counted, environment, measured, test_data
 from launch import peak_memory_mb
 from reading_kept import measure_kept
@@ -73,6 +74,7 @@ def measure(quick: bool) -> list[Figure]:
         original = data / "protocols" / "16317" / "reports" / "5481278_report.json"
         figures += _beside_the_original(report, document, original)
         figures += _side_by_side(place, data)
+        figures += made_pdfs.measure(data / "fulltext" / "plos", 8 if quick else None)
         return [*measure_kept(data, quick), *figures]
 
 

@@ -50,7 +50,10 @@ _NUMBER: Final = re.compile(
     re.IGNORECASE,
 )
 """A number that is not part of a name such as GSE1992."""
-_NO_STATEMENT: Final = frozenset({"title", "front"})
+_NO_STATEMENT: Final = frozenset({"title", "front", "references"})
+_BESIDE_TEXT: Final = frozenset({"legend", "table"})
+_LOOSE: Final = frozenset({"Text in a figure"})
+"""Titles under which a PDF's labels stand."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,10 @@ def _candidates(values: AnswerQuestionInput) -> list[_Candidate]:
     quantity = bool(_QUANTITY.search(values.question))
     in_question = {m[0].casefold() for m in _NUMBER.finditer(values.question)}
     found: dict[str, _Candidate] = {}
+    told = {p.document for p in values.passages if p.kind not in _NO_STATEMENT | _BESIDE_TEXT}
     for passage in (p for p in values.passages if p.kind not in _NO_STATEMENT):
+        if passage.kind in _BESIDE_TEXT and (passage.document not in told or passage.section in _LOOSE):
+            continue  # a legend of a paper whose text does not speak of it
         beside = _shared(weights, f"{passage.section} {passage.text}")
         if any(n not in _plain(f"{passage.section} {passage.text}") for n in names):
             continue

@@ -9,6 +9,7 @@ from bioresearcher.offline import first_page
 from bioresearcher.offline.citations import fact_citations, passage_citations
 from bioresearcher.offline.coverage import requirements_met
 from bioresearcher.offline.paper_steps import (
+    NOTE,
     action_lines,
     known_parts,
     literature_headings,
@@ -139,7 +140,8 @@ class _Bench:
         if step is None:
             before = part.lines[n - 1].id if n else None
             steps = part_steps(part.learns_from, self.values.known)
-            step = literature_step(line, before, steps, part_title=part.title)
+            notes = {k.paper_id for k in self.values.known if k.read == NOTE}
+            step = literature_step(line, before, steps, part_title=part.title, notes=notes)
         return step.model_copy(
             update={"requirements": requirements_met(step, skill, self.values.objective, self.values.datasets)}
         )

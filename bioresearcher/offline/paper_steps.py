@@ -21,6 +21,8 @@ from bioresearcher.schemas.protocol import OutlineLine, ReportPartRef, StepInput
 from bioresearcher.text.visible import clip
 from bioresearcher.text.words import Similarity
 
+NOTE = "a note"
+"""`KnownPaper.read` of a note: its advice is its writer's, not that of the authors it is about."""
 LITERATURE_PARTS = 6
 LITERATURE_STEPS = 12
 """Most steps that a part takes over from a paper's part."""
@@ -112,12 +114,16 @@ def literature_headings(
             HeadingDraft(
                 id=str(first + len(headings)),
                 title=title,
-                purpose=clip(f"Follows “{clip(paper.title, 120)}”: {part.purpose or part.title}", 340),
+                purpose=clip(f"Follows {_source(paper)}: {part.purpose or part.title}", 340),
                 reason=f"Referability {part.level}: {part.reuse}",
                 learns_from=(ReportPartRef(paper_id=paper.paper_id, part_id=part.part_id),),
             )
         )
     return headings
+
+
+def _source(paper: KnownPaper) -> str:
+    return f"{'the note about ' if paper.read == NOTE else ''}“{clip(paper.title, 120)}”"
 
 
 def _number(part_id: str) -> int:
@@ -149,23 +155,35 @@ def action_lines(part_id: str, steps: Sequence[KnownStep]) -> tuple[OutlineLine,
 
 
 def literature_step(
-    line: OutlineLine, before: str | None, steps: Sequence[KnownStep], *, part_title: str = ""
+    line: OutlineLine,
+    before: str | None,
+    steps: Sequence[KnownStep],
+    *,
+    part_title: str = "",
+    notes: Collection[str] = (),
 ) -> ProtocolStepDraft:
     """Make a step that repeats the step of a paper with the line's title, says so, and cites it.
 
-    It takes its material from the step `before` in its part; without one, the material is given.
+    It takes its material from the step `before` in its part; without one, the material is given. Of the papers `notes`
+    only a note was read: such a step is attributed to the note.
     """
     known = next((k for k in steps if clip(k.action, 160) == line.title), None)
     action = known.action if known else line.title
     wet = bool(WET.search(action) or LABORATORY.search(part_title))
     paper = known.ref.partition("/")[0] if known else ""
     said = clip(known.quotes[0], 400) if known and known.quotes and known.quotes[0] != action else ""
+    if paper in notes:
+        source = f"the note on {paper}"
+        why = f"It is the advice of a note on {paper}; the paper itself was not read."
+    else:
+        source = paper or "the paper"
+        why = f"{paper} did it this way; its settings were chosen for its own material."
     claim = CitationDraft(kind="passage", ref=known.ref, claim=clip(action, 400)) if known else None
     return ProtocolStepDraft(
         id=line.id,
         title=clip(line.title, 90),
-        action=f"As {paper or 'the paper'} describes it: {action}" + (f" In its words: “{said}”" if said else ""),
-        rationale=f"{paper} did it this way; its settings were chosen for its own material." if known else "",
+        action=f"As {source} describes it: {action}" + (f" In its words: “{said}”" if said else ""),
+        rationale=why if known else "",
         parameters=known.parameters if known else (),
         inputs=(StepInput(name="material", source=f"step:{before}/result" if before else "given"),),
         outputs=(StepOutput(name="result", kind="material" if wet else "table", description=_yields(line)),),

@@ -65,6 +65,11 @@ PAST_PASSIVE = re.compile(
 )
 """A method sentence in the looser sense that holds in method sections."""
 
+BY_MEANS = re.compile(
+    r"\b(?:using|by\s+means\s+of|according\s+to|with\s+(?:a|an|the)|if|when|defined|considered)\b", re.I
+)
+"""Words with which a sentence says how something was done or decided."""
+
 FORMALITY = re.compile(
     r"\b(?:informed\s+consent|written\s+consent|ethic(?:s|al)\s+\w+|institutional\s+(?:review|animal)|IRB|IACUC|helsinki"
     r"|approved\s+by|approval\s+(?:was|number)|funded\s+by|trial\s+registration|nomenclatural\s+acts?|ZooBank|conflicts?\s+of\s+interest"
@@ -114,6 +119,24 @@ LABORATORY = re.compile(
     re.I,
 )
 """An objective or requirement that asks for work in a laboratory."""
+
+LIMITATION = re.compile(
+    r"\b(?:limitations?\b|(?:needs?|ha(?:s|ve)|remains?)\s+to\s+be\s+(?:confirmed|verified|validated|tested|studied|shown|examined"
+    r"|determined|elucidated)|(?:further|future|additional|more)\s+(?:studies|research|work|investigations?|experiments|trials)\b"
+    r"|should\s+be\s+(?:interpreted|confirmed|treated\s+with)|with\s+caution|(?:we|it)\s+(?:could|can)\s*not\b|warrants?\b"
+    r"|we\s+(?:did\s+not|only)\b|only\s+in\b[^.]*\bneed)",
+    re.I,
+)
+"""A sentence about what a study leaves open, which is no step of it."""
+
+FINDING = re.compile(
+    r"\b(?:showed|demonstrated|revealed|exhibited|displayed|suggest(?:s|ed)?|indicat(?:es?|ed)|confirmed)\b(?!\s+(?:in\s+)?(?:fig|table))"
+    r"|\b(?:was|were)\s+(?:\w+ly\s+)?(?:significantly|markedly|strongly)?\s*(?:higher|lower|greater|smaller|longer|shorter|associated"
+    r"|correlated|increased|decreased|reduced|elevated)\b|\bsignificant(?:ly)?\s+(?:differ\w+|higher|lower|increase\w*|decrease\w*"
+    r"|reduc\w+|associat\w+|correlat\w+)\b",
+    re.I,
+)
+"""A sentence that tells what came out."""
 
 METHODS_HEADING = re.compile(r"(materials?\s+and\s+)?methods?( and materials?)?|experimental procedures?", re.I)
 """The bare heading over all method sections."""
@@ -178,6 +201,7 @@ class OfflineReader:
         """Report a step per method sentence, in order; results are sentences of result sections close to the step."""
         method: list[tuple[str, Passage]] = []
         result: list[str] = []
+        described = _described(values)
         for passage in values.passages:
             for sentence in sentence_texts(passage.text):
                 if not 40 <= len(sentence) <= 600 or FORMALITY.search(sentence):
@@ -187,7 +211,7 @@ class OfflineReader:
                         passage.kind == "results" and labels(cached_facts(sentence), "gene")
                     ):
                         result.append(sentence)
-                elif _is_method(sentence, passage):
+                elif passage.id in described and _is_method(sentence, passage):
                     method.append((sentence, passage))
         chosen = self._most_relevant(values, method)
         steps = tuple(_step(sentence) for sentence, _ in chosen)
@@ -272,8 +296,27 @@ def _change(part: ReportPart, *, dry_data: bool, wet: bool) -> str:
     return clip(f"Replace the paper's own {own} by those of the material at hand", 300).rstrip(".") + "."
 
 
+def _described(values: ReportPartInput) -> set[str]:
+    """Ids of the passages that a part's steps are taken from.
+
+    Those of its own method section where the part names one, else of all method sections, else, in a paper without
+    any, of everything but results and discussion. So a sentence is a step of one part only.
+    """
+    methods = [p for p in values.passages if p.kind == "methods"]
+    title = values.part.title.casefold()
+    own = [p for p in methods if p.section and title in (p.section.casefold(), clip(p.section, 120).casefold())]
+    if own or methods:
+        return {p.id for p in own or methods}
+    return {p.id for p in values.passages if p.kind not in ("discussion", "results", "references", "legend")}
+
+
 def _is_method(sentence: str, passage: Passage) -> bool:
-    """Return True for a method sentence; in method sections looser patterns are enough."""
+    """Return True for a method sentence; in method sections looser patterns are enough.
+
+    A limitation is none, nor is a finding, unless it also says by what it was found.
+    """
+    if LIMITATION.search(sentence) or (FINDING.search(sentence) and not BY_MEANS.search(sentence)):
+        return False
     if METHOD.search(sentence) or IMPERATIVE.match(sentence):
         return True
     if passage.kind != "methods":

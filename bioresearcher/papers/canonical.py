@@ -272,7 +272,15 @@ _KINDS: Final[tuple[tuple[SectionKind, str], ...]] = (
         r"|participants?( and (setting|procedures?|samples?|materials?))?|subjects( and (samples?|materials?))?"
         r"|(the )?models?|model descriptions?|implementation|algorithms?( and implementation)?"
         r"|simulation (set-?up|study|design)"
-        r"|(mathematical|computational|theoretical|statistical) models?( and .*)?",
+        r"|(mathematical|computational|theoretical|statistical) models?( and .*)?"
+        # the names that single journals or families of journals use
+        r"|star ?.?\W? ?methods?\b.*|(online|extended|detailed|concise|full|short|general|supplementary|computational"
+        r"|proposed|laboratory|clinical|research|statistical|our|the) (materials? and )?(methods?|methodolog\w+)\b.*"
+        r"|((research|trial|study) )?designs?( and |, )((research|study) )?(methods?|methodolog\w+|patients|setting"
+        r"|participants|population)\b.*"
+        r"|(proposed|our) (approach|models?|systems?|algorithms?|framework)\b.*"
+        r"|(patients?|subjects|participants)( and |, | & )(controls?|samples?|settings?|interventions?|study design"
+        r"|designs?|study population)\b.*|materials? (and|&) (reagents?|animals?|samples?|patients?|subjects?)\b.*",
     ),
     ("discussion", r"discussion\b.*|conclusions?\b.*|concluding remarks|limitations?\b.*"),
     ("results", r"results?\b.*|findings"),

@@ -55,6 +55,7 @@ def _use(paper: Paper, report: PaperReport | None, steps: Sequence[StepBasis]) -
         paper_id=paper.id,
         title=paper.title,
         status=paper.status,
+        basis=paper.basis if report else "",
         report_steps=tuple(read),
         quotes=report.quotes_located if report else 0,
         taken=tuple(dict.fromkeys(taken)),

@@ -7,6 +7,7 @@
     journal: Proc Natl Acad Sci USA
     doi: 10.1073/pnas.0932692100
     type: method note
+    note: written by the laboratory; not the paper's text
     ---
     ## Methods
     ...
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 5_000_000
 _MAX_FRONT_MATTER: Final = 20_000
+_MAX_SAID: Final = 200
+"""Letters of what a note says of itself."""
 _FIELDS: Final = frozenset(
-    ["title", "authors", "year", "journal", "pmid", "pmcid", "doi", "type", "licence", "license", "abstract"]
+    ["title", "authors", "year", "journal", "pmid", "pmcid", "doi", "type", "licence", "license", "abstract", "note"]
 )
 _ALIASES: Final = {"author": "authors", "license": "licence"}
 
@@ -160,6 +163,7 @@ def _paper(fields: dict[str, Any], *, title: str, sha256: str, path: str | None,
         path=path,
         sha256=sha256,
         licence=_text(fields, "licence") or None,
+        note=_text(fields, "note")[:_MAX_SAID],
     )
 
 

@@ -14,13 +14,16 @@ import struct
 import time
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from bioresearcher.papers.canonical import DocumentBuilder, UnreadablePaper, clean
 from bioresearcher.papers.identifiers import Identifiers, paper_id
 from bioresearcher.papers.jats_xml import licence_name
-from bioresearcher.papers.pdf_layout import Line, Signs, join, tidy, vocabulary
-from bioresearcher.papers.pdf_structure import find_title, write_sections
+from bioresearcher.papers.pdf_check import by_position, doubts_of
+from bioresearcher.papers.pdf_first_page import find_authors, find_title
+from bioresearcher.papers.pdf_layout import BOLD, Line, Signs, join, tidy, vocabulary
+from bioresearcher.papers.pdf_structure import write_sections
 from bioresearcher.schemas.paper import Document, Paper
 
 if TYPE_CHECKING:
@@ -83,13 +86,46 @@ def read_pdf(
     builder = DocumentBuilder()
     tidied, stated = _lines(data, builder, least=_MIN_CHARACTERS, most=MAX_PAGES)
     paper = _paper(tidied, stated, sha256=sha256, name=name, path=path, source=source)
-    abstract = write_sections(tidied, builder, title=paper.title)
-    document = builder.build(paper.id, "pdf")
+    document, abstract = _likeliest(tidied, builder, paper)
     if _LOST_SIGN.search(document.text):
         document = document.model_copy(
             update={"warnings": (*document.warnings, "signs such as < ≥ ± = were lost in this PDF's fonts.")}
         )
     return paper.model_copy(update={"abstract": abstract}), document
+
+
+def _likeliest(pages: list[list[Line]], read: DocumentBuilder, paper: Paper) -> tuple[Document, str]:
+    """The document and its abstract, read in the way that leaves the fewest doubts; those that stay are told."""
+    document, abstract = _written(pages, read, paper)
+    doubts = doubts_of(document)
+    least, told = sum(d.weight for d in doubts), ""
+    if not least:
+        return document, abstract
+    placed = by_position(pages)
+    for way, lines, headings in (
+        ("by position on the page", placed, True),
+        ("without headings", pages, False),
+        ("by position on the page and without headings", placed, False),
+    ):
+        other, its_abstract = _written(lines, read, paper, headings=headings)
+        left = doubts_of(other)
+        if sum(d.weight for d in left) < least:
+            document, abstract, doubts, told = other, its_abstract, left, way
+            least = sum(d.weight for d in left)
+    warnings = [*document.warnings, *(d.text for d in doubts if d.text)]
+    if told:
+        warnings.append(f"its lines were read {told}, because the usual way gave no likely sections.")
+    return document.model_copy(update={"warnings": tuple(warnings)}), abstract
+
+
+def _written(
+    pages: list[list[Line]], read: DocumentBuilder, paper: Paper, *, headings: bool = True
+) -> tuple[Document, str]:
+    builder = DocumentBuilder()
+    for warning in read.warnings:
+        builder.warn(warning)
+    abstract = write_sections(pages, builder, title=paper.title, headings=headings)
+    return builder.build(paper.id, "pdf"), abstract
 
 
 def pdf_text(data: bytes) -> tuple[str, tuple[str, ...]]:
@@ -201,15 +237,15 @@ def _paper(
     pmcid = name if re.fullmatch(r"PMC\d{1,9}", name) else None
     found = Identifiers.of(doi=_PART_DOI.sub("", doi[0]) if doi else None, pmcid=pmcid)
     title = stated["/Title"]
-    if len(title.split()) < 4 or _FILE_TITLE.search(title):
+    printed = _letters(first)
+    if len(title.split()) < 4 or _FILE_TITLE.search(title) or _letters(title) not in printed:
         title = find_title(pages) or title or name
     years = (pattern.search(first) for pattern in _YEAR)
     year = next((int(match[1]) for match in years if match), None)
-    authors = tuple(a.strip() for a in re.split(r";|, | and ", stated["/Author"]) if a.strip())
     return Paper(
         id=paper_id(found, sha256),
         title=title,
-        authors=() if any(a.endswith("et al") for a in authors) else authors,
+        authors=find_authors(pages),
         year=year,
         pmcid=found.pmcid,
         doi=found.doi,
@@ -221,15 +257,32 @@ def _paper(
     )
 
 
+def _letters(text: str) -> str:
+    """The letters and digits of a text alone, in small letters."""
+    return re.sub(r"[\W_]+", "", text).casefold()
+
+
 _MAX_PAGE_BYTES: Final = 4_000_000  # pypdf parses about half a megabyte a second
 _MAX_PAGE_CHARACTERS: Final = 200_000
+_TABLE: Final = re.compile(r"(?:supplement\w+ )?t ?a ?b ?l ?e ?S?\d", re.IGNORECASE)
+_GAP: Final = re.compile(r"\s{2,}")
+_MAX_CELLS: Final = 16
 _MANY: Final = 600
 """Letters of sideways text from which a caveat is given; axis labels have fewer."""
 _SENTENCE: Final = 60
 """Letters of white text from which a caveat is given; headings of tables have fewer."""
 
-Piece = tuple[str, str, float]
-"""Text, font name, size in points."""
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A stretch of text as it is drawn: font name, size in points, place on the page, and if it runs sideways."""
+
+    text: str
+    font: str = ""
+    size: float = 0.0
+    x: float = 0.0
+    y: float = 0.0
+    turned: bool = False
 
 
 def read_page(page: PageObject, builder: DocumentBuilder, number: int, signs: Signs) -> list[Line]:
@@ -259,10 +312,30 @@ def read_page(page: PageObject, builder: DocumentBuilder, number: int, signs: Si
             builder.warn(f"page {number} is damaged ({read.error}); what could not be read is left out.")
         if read.letters >= _MAX_PAGE_CHARACTERS:
             builder.warn(f"page {number} holds more text than a page can; the rest of it was left out.")
-        return list(_split(read.pieces, number))
+        return _with_cells(list(_split(read.pieces, number)), read.page)
     except pdf_errors() as error:
         builder.warn(f"page {number} is damaged ({type(error).__name__}); what could not be read is left out.")
         return []
+
+
+def _with_cells(lines: list[Line], page: PageObject) -> list[Line]:
+    """The lines of a page with their cells, where the page names a table and gaps part the cells.
+
+    No letter changes: a line has cells when it is a row of pypdf's layout mode, whole or its part in one column.
+    """
+    if not any(_TABLE.match(line.text) for line in lines):
+        return lines
+    try:
+        drawn = str(page.extract_text(extraction_mode="layout"))
+    except pdf_errors():
+        return lines
+    rows: dict[str, str] = {}
+    for row in drawn[:_MAX_PAGE_CHARACTERS].split("\n"):
+        cells = [clean(c) for c in _GAP.split(row.strip()) if c.strip()][:_MAX_CELLS]
+        for start in range(len(cells) - 1):
+            for end in range(start + 2, len(cells) + 1):
+                rows.setdefault(_letters("".join(cells[start:end])), " | ".join(cells[start:end]))
+    return [replace(line, cells=rows.get(_letters(line.text), "")) for line in lines]
 
 
 class _Read:
@@ -277,7 +350,7 @@ class _Read:
 
     def __init__(self, page: PageObject, signs: Signs, *, visible_only: bool = False) -> None:
         self.page = page
-        self.pieces: list[Piece] = []
+        self.pieces: list[_Piece] = []
         self.letters = 0
         self.error = ""
         self.ink = Ink(visible_only=visible_only)
@@ -311,7 +384,10 @@ class _Read:
         self._by_turn[turn] = self._by_turn.get(turn, 0) + len(text.strip())
         name = str(font.get("/BaseFont", "")) if font else ""
         read = self._signs.read(text, font)[:_MAX_PAGE_CHARACTERS]
-        self.pieces.append((read, name, round(abs(size) * _height(cm, tm), 1)))
+        x, y = tm[4] * cm[0] + tm[5] * cm[2] + cm[4], tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
+        self.pieces.append(
+            _Piece(read, name, round(abs(size) * _height(cm, tm), 1), round(x, 1), round(y, 1), turn != 0)
+        )
 
 
 def _turn(cm: list[float], tm: list[float]) -> int:
@@ -338,22 +414,31 @@ def _upright(page: PageObject, turned: int) -> PageObject:
     return PdfReader(written).pages[0]
 
 
-def _split(pieces: list[Piece], number: int) -> Iterator[Line]:
+def _split(pieces: list[_Piece], number: int) -> Iterator[Line]:
     text = ""
     weights: dict[tuple[str, float], int] = {}
     last_size = 0.0
-    for piece, font, size in [*pieces, ("\n", "", 0.0)]:
-        for i, part in enumerate(piece.split("\n")):
+    first = _Piece("")
+    for piece in [*pieces, _Piece("\n")]:
+        for i, part in enumerate(piece.text.split("\n")):
             if i:
                 if text.strip():
-                    style = max(weights, key=lambda s: weights[s]) if weights else ("", 0.0)
-                    yield Line(text.strip(), number, *style)
+                    font, size = max(weights, key=lambda s: weights[s]) if weights else ("", 0.0)
+                    even = _is_even(weights, font)
+                    yield Line(text.strip(), number, font, size, first.x, first.y, even, first.turned)
                 text, weights, last_size = "", {}, 0.0
             if part.strip():
-                weights[font, size] = weights.get((font, size), 0) + len(part.strip())
-                part = _raised(part, text, size, last_size)
-                last_size = size if size >= last_size * 0.8 else last_size
+                first = piece if not weights else first
+                weights[piece.font, piece.size] = weights.get((piece.font, piece.size), 0) + len(part.strip())
+                part = _raised(part, text, piece.size, last_size)
+                last_size = piece.size if piece.size >= last_size * 0.8 else last_size
             text += part
+
+
+def _is_even(weights: dict[tuple[str, float], int], font: str) -> bool:
+    """Return True if nine of ten letters have this font, or all fonts are bold (a species' name in a bold heading)."""
+    alike = [n for (name, _), n in weights.items() if name == font or (BOLD.search(name) and BOLD.search(font))]
+    return sum(alike) >= 0.9 * sum(weights.values())
 
 
 def _raised(part: str, before: str, size: float, last_size: float) -> str:

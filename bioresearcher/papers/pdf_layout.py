@@ -19,6 +19,9 @@ from typing import Any, Final
 LIGATURES: Final = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
 """Latin ligatures and their letters."""
 
+BOLD: Final = re.compile(r"bold|black|heavy|semib|medi\b|CMBX|-B$|\.B$", re.IGNORECASE)
+"""Names of bold fonts."""
+
 _EDGE: Final = 6
 _DIGITS: Final = re.compile(r"\d+")
 _FREQUENT: Final = frozenset("etaoinsrETAOINSR")
@@ -38,12 +41,25 @@ _SHORT: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a page with the font name and size (points) of most of its letters."""
+    """One line of a page with the font name and size (points) of most of its letters.
+
+    Attributes:
+        x: Left edge in points from the page's left; 0 where it is not known.
+        y: Base line in points from the page's foot; 0 where it is not known.
+        even: At least nine of ten letters have this font, or all are bold.
+        turned: Drawn sideways on an upright page.
+        cells: The text with ` | ` between its cells, where it is a row of a table.
+    """
 
     text: str
     page: int
     font: str
     size: float
+    x: float = 0.0
+    y: float = 0.0
+    even: bool = True
+    turned: bool = False
+    cells: str = ""
 
     @property
     def style(self) -> tuple[str, float]:

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import pairwise
 from typing import Final
 
-from bioresearcher.papers.canonical import HEADING_NUMBER, DocumentBuilder, section_kind
+from bioresearcher.papers.canonical import DocumentBuilder, section_kind
 from bioresearcher.papers.pdf_layout import Line, join, vocabulary
+from bioresearcher.papers.pdf_typography import (
+    MOST_HEADING_LINES,
+    Look,
+    Style,
+    can_be_heading,
+    continues_number,
+    heads_text,
+    is_plain_heading,
+    is_titled,
+    look_of,
+    number_of,
+    stands_alone,
+    stands_out,
+    style_of,
+)
 from bioresearcher.schemas.paper import SectionKind
 
 _CAPTION: Final = re.compile(
@@ -24,28 +39,20 @@ _BACK_RUN_IN: Final = re.compile(
     r"[.:]?\s+(?=[A-Z])",
     re.IGNORECASE,
 )
-_PLAIN_HEADING: Final = re.compile(
-    r"abstract|introduction|background|((materials?|patients|subjects) and )?methods|experimental procedures"
-    r"|results( and discussion)?|discussion( and conclusions?)?|conclusions?|references",
-    re.IGNORECASE,
+_BACK_MATTER: Final = re.compile(
+    r"acknowledge?ment|funding|financial|competing|conflict|disclosure|authors?['’]? contribution|abbreviation", re.I
 )
 _SENTENCE_END: Final = re.compile(r"[.!?:][)\]”’\"']*$")
-_TEXT_RUN: Final = 60
-"""Lines in a row with the same letter size from which it is a size of running text (methods in small print)."""
+_MOST_ASIDE: Final = 1_500
+"""Letters in a row from which small print is no label of a figure or note, but text."""
+_MOST_ABSTRACT: Final = 3_500
+"""Letters after which running text that follows an abstract is the paper's own."""
+_MOST_KEYWORDS: Final = 400
+_UNTITLED: Final = "Text without headings"
 
-_TOP: Final = frozenset(["introduction", "methods", "results", "discussion", "references"])
 
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """The typography of the paper: its running text, and the size of its main headings."""
-
-    body_font: str
-    body_size: float
-    top_size: float
-    text_sizes: tuple[float, ...]
-    heading_styles: frozenset[tuple[str, float]]
-    width: float
+UNPARTED: Final = "[cells of this table are not told apart]"
+"""The mark at the end of a table whose rows are lines of text."""
 
 
 @dataclass(slots=True)
@@ -53,18 +60,28 @@ class _Writer:
     """Writes lines to the builder; holds the paragraph that is not complete yet."""
 
     builder: DocumentBuilder
-    look: _Look
+    look: Look
     words: set[str]
+    headings: bool = True
     kind: SectionKind = "front"
     title: str = "Front matter"
     level: int = 1
     parent: SectionKind = "front"
     page: int = 0
+    letters: int = 0
+    own_size: float = 0.0
+    number: tuple[int, ...] = ()
+    kinds: dict[tuple[int, ...], SectionKind] = field(default_factory=dict)
+    below: set[Style] = field(default_factory=set)
+    body_seen: bool = False
     held: list[Line] = field(default_factory=list)
     later: list[list[Line]] = field(default_factory=list)
     aside: list[Line] = field(default_factory=list)
     abstract: list[str] = field(default_factory=list)
     abstract_seen: bool = False
+    abstract_style: Style = ("", 0.0, False)
+    shown_title: str = ""
+    bare: bool = False
 
     def mark(self, page: int) -> None:
         """Start pages in the builder up to this one."""
@@ -76,7 +93,8 @@ class _Writer:
         """Start a section; the open paragraph ends."""
         self.flush()
         self.mark(page)
-        self.kind, self.title, self.level = kind, title, level
+        self.kind, self.title, self.level, self.letters, self.own_size = kind, title, level, 0, 0.0
+        self.body_seen = self.body_seen or kind in ("introduction", "methods", "results", "discussion")
         self.builder.section(title, kind, level, heading=heading)
 
     def flush(self) -> None:
@@ -90,7 +108,9 @@ class _Writer:
         aside, self.aside = self.aside, []
         if aside:
             self.mark(aside[-1].page)
-            if aside[0].page == 1:
+            if sum(len(x.text) for x in aside) > _MOST_ASIDE:
+                self.builder.section("Text in small print", "other", self.level + 1, heading=False)
+            elif aside[0].page == 1:
                 self.builder.section("Notes on the first page", "front", self.level + 1, heading=False)
             else:
                 self.builder.section("Text in a figure", "legend", self.level + 1, heading=False)
@@ -104,6 +124,7 @@ class _Writer:
         self.mark(lines[0].page)
         self.page += len(parts) - 1
         self.builder.paragraph(*parts)
+        self.letters += sum(map(len, parts))
         if self.kind == "abstract":
             self.abstract.append(" ".join(parts))
 
@@ -118,7 +139,9 @@ class _Writer:
         rest = lines if match is None else [Line(lines[0].text[match.end() :], *_place(lines[0])), *lines[1:]]
         if table:
             for line in rest:
-                self.builder.paragraph(line.text)
+                self.builder.paragraph(line.cells or line.text)
+            if len(rest) > 1 and not _is_parted(rest):
+                self.builder.paragraph(UNPARTED)
         else:
             self.builder.paragraph(*_by_page([x for x in rest if x.text.strip()], self.words))
         self.builder.section(self.title, self.kind, self.level, heading=False)
@@ -137,21 +160,32 @@ class _Writer:
         self.held.append(line)
 
 
-def write_sections(pages: list[list[Line]], builder: DocumentBuilder, *, title: str) -> str:
-    """Write a paper's lines into the builder as sections; returns the text of the abstract."""
-    look = _look(pages)
-    writer = _Writer(builder, look, vocabulary(pages))
+def write_sections(pages: list[list[Line]], builder: DocumentBuilder, *, title: str, headings: bool = True) -> str:
+    """Write a paper's lines into the builder as sections; returns the text of the abstract.
+
+    Without `headings` only the plainest headings of main sections count.
+    """
+    lines = [line for page in pages for line in page]
+    writer = _Writer(
+        builder, look_of(lines), vocabulary(pages), headings, shown_title=title, bare=not headings or _is_bare(lines)
+    )
     writer.mark(1)
     builder.section("Title", "title", 0, heading=False)
     builder.paragraph(title)
     builder.section("Front matter", "front", 1, heading=False)
-    lines = [line for page in pages for line in page]
     i = 0
     while i < len(lines):
         i = _step(lines, i, writer)
     writer.flush()
     writer.mark(len(pages))
     return " ".join(writer.abstract)
+
+
+def _is_bare(lines: Sequence[Line]) -> bool:
+    """Return True if the first pages have neither an abstract nor the heading of an introduction."""
+    first = [x.text for x in lines if x.page <= 2]
+    named = any(section_kind(t) in ("abstract", "introduction", "methods") for t in first)
+    return not (named or any(_RUN_IN.match(t) or _LABELLED.match(t) for t in first))
 
 
 def _step(lines: list[Line], i: int, writer: _Writer) -> int:
@@ -161,140 +195,242 @@ def _step(lines: list[Line], i: int, writer: _Writer) -> int:
     if end:
         writer.float(lines[i:end])
         return end
-    run_in = _RUN_IN.match(line.text)
-    if run_in and writer.kind in ("front", "abstract"):
-        word = run_in[1].capitalize()
-        kind: SectionKind = "front" if word.startswith("Key") else "abstract"
-        writer.begin(word, kind, 1, line.page)
-        writer.abstract_seen = writer.abstract_seen or kind == "abstract"
-        writer.body(Line(line.text[run_in.end() :], *_place(line)))
-        return i + 1
-    run_in = _BACK_RUN_IN.match(line.text)
-    if run_in and writer.parent in ("discussion", "other") and len(line.text) > 40:
-        writer.parent = "other"
-        writer.begin(run_in[1], "other", 1, line.page)
-        writer.body(Line(line.text[run_in.end() :], *_place(line)))
-        return i + 1
-    if _LABELLED.match(line.text) and writer.kind == "front" and not writer.abstract_seen:
-        writer.abstract_seen = True
-        writer.begin("Abstract", "abstract", 1, line.page, heading=False)
+    if i in look.listed:
+        if writer.kind != "references":
+            writer.parent = "references"
+            writer.begin("References", "references", 1, line.page, heading=False)
         writer.body(line)
+        return i + 1
+    if writer.kind == "references" and i - 1 in look.listed:
+        writer.flush()
+    run_in = _run_in(line, writer)
+    if run_in:
+        writer.body(Line(line.text[run_in:].lstrip(), *_place(line)))
         return i + 1
     size = _heading_size(lines, i, writer)
     if size:
-        _open_section(lines[i : i + size], writer)
+        _open_section(lines, i, size, writer)
         return i + size
     if _aside(line, writer):
         writer.aside.append(line)
-    else:
-        writer.body(line)
+        return i + 1
+    if _is_untitled_text(line, writer):
+        writer.parent = "other"
+        writer.begin(_UNTITLED, "other", 1, line.page, heading=False)
+    if not writer.own_size:
+        writer.own_size = line.size
+    writer.body(line)
     return i + 1
 
 
+def _run_in(line: Line, writer: _Writer) -> int:
+    """Begin the section that a line's first words name; returns the length of these words, 0 when there are none."""
+    run_in = _RUN_IN.match(line.text)
+    if run_in and writer.kind in ("front", "abstract") and not writer.body_seen:
+        word = run_in[1].capitalize()
+        kind: SectionKind = "front" if word.startswith("Key") else "abstract"
+        writer.parent = kind
+        writer.begin(word, kind, 1, line.page)
+        writer.abstract_seen = writer.abstract_seen or kind == "abstract"
+        return run_in.end()
+    run_in = _BACK_RUN_IN.match(line.text)
+    if run_in and writer.parent in ("discussion", "other", "references") and len(line.text) > 40:
+        writer.parent = "other"
+        writer.begin(run_in[1], "other", 1, line.page)
+        return run_in.end()
+    if _LABELLED.match(line.text) and writer.kind == "front" and not writer.abstract_seen:
+        writer.abstract_seen = True
+        writer.parent = "abstract"
+        writer.begin("Abstract", "abstract", 1, line.page, heading=False)
+        writer.body(line)
+        return len(line.text)
+    return 0
+
+
+def _is_untitled_text(line: Line, writer: _Writer) -> bool:
+    """Return True for running text that no heading parts from the abstract or the key words before it."""
+    look = writer.look
+    if line.style != (look.body_font, look.body_size) or writer.parent not in ("front", "abstract") or not writer.held:
+        return False
+    before = writer.held[-1]
+    if not writer.abstract_seen:
+        return writer.bare and len(line.text) > 0.7 * look.width and before.style != line.style
+    ended = _SENTENCE_END.search(before.text) is not None
+    held = sum(len(x.text) for x in writer.held)
+    if writer.kind == "front":
+        short = len(before.text) < 0.85 * look.width and not before.text.endswith((",", ";", "-"))
+        apart = bool(look.gap) and (before.page != line.page or not 0 < before.y - line.y < 1.3 * look.gap)
+        return before.style != line.style or held > _MOST_KEYWORDS or apart or (short and line.text[:1].isupper())
+    apart = before.style != line.style and before.size != line.size
+    return ended and ((apart and held + writer.letters > _MOST_KEYWORDS) or held + writer.letters > _MOST_ABSTRACT)
+
+
 def _aside(line: Line, writer: _Writer) -> bool:
-    """Return True for text in a size that running text never has: labels in a figure, addresses at a page's foot."""
+    """Return True for text that is set apart: labels in a figure, addresses at a page's foot, notes in the margin."""
+    if line.turned:
+        return True
+    if writer.parent == "abstract" and writer.held:
+        return line.size < min(writer.held[0].size, writer.look.body_size) - 0.6
     if writer.parent not in ("introduction", "methods", "results", "discussion"):
+        return False
+    if writer.own_size and abs(line.size - writer.own_size) <= 0.6:
         return False
     return all(abs(line.size - size) > 0.6 for size in writer.look.text_sizes)
 
 
-def _open_section(lines: list[Line], writer: _Writer) -> None:
+def _open_section(lines: list[Line], i: int, size: int, writer: _Writer) -> None:
     text = ""
-    for line in lines:
+    for line in lines[i : i + size]:
         text = join(text, line.text, writer.words) if text else line.text
+    first, page, look = lines[i], lines[i].page, writer.look
     stated = section_kind(text)
-    top = lines[0].size >= writer.look.top_size - 0.3 and (
-        stated is not None or lines[0].style in writer.look.heading_styles
-    )
+    if stated == "abstract" and writer.body_seen:
+        stated = "discussion"  # a summary at the end
+    if writer.parent == "abstract" and _is_of_the_abstract(lines, i, size, stated, writer):
+        writer.begin(text, "abstract", 2, page)
+        return
+    number = number_of(text) if look.numbered else ()
+    style = style_of(first)
+    top = _is_top(first, text, stated, number, writer)
     inside = writer.parent in ("abstract", "methods", "results", "discussion", "introduction")
-    if stated in ("references", "data_availability", "supplementary", "abstract"):
-        top = True
     kind = writer.parent if inside and not top else stated or ("other" if top else writer.parent)
-    if top or not inside:
+    if len(number) > 1 and number[:-1] in writer.kinds:
+        kind = writer.kinds[number[:-1]]
+    if top or writer.parent in ("front", "references"):
         writer.parent = kind
-    writer.abstract_seen = writer.abstract_seen or kind == "abstract"
-    writer.begin(text, kind, 1 if top else 2, lines[0].page)
+    if top:
+        writer.below = set()
+    elif not writer.letters and not writer.held:
+        writer.below.add(style)
+    if number:
+        writer.number = number
+        writer.kinds[number] = kind
+    if kind == "abstract":
+        writer.abstract_seen, writer.abstract_style = True, style
+    writer.begin(text, kind, 1 if top else max(2, len(number)), page)
+    following = lines[i + size] if i + size < len(lines) else first
+    writer.own_size = following.size
+
+
+def _is_top(line: Line, text: str, stated: SectionKind | None, number: tuple[int, ...], writer: _Writer) -> bool:
+    """Return True if a heading opens a main section."""
+    look, style = writer.look, style_of(line)
+    if stated in ("references", "data_availability", "supplementary", "abstract"):
+        return True
+    if number and look.numbered:
+        return len(number) == 1
+    large = line.size >= look.top_size - 0.3
+    if stated is not None and is_plain_heading(text):
+        # a paper's results may end in conclusions of their own
+        return large or writer.parent in ("front", "abstract") or stated in ("methods", "results")
+    if not large:
+        return stated == "other" and _BACK_MATTER.match(text) is not None
+    if style in look.top_styles:
+        # a heading right below another without a word between them is a part of it, and so are its like
+        unnamed = stated is None and not number
+        alike = style in writer.below or (writer.parent == "methods" and not writer.letters and not writer.held)
+        return not (unnamed and alike)
+    return stated is not None and (not look.top_styles or line.size > look.body_size)
+
+
+def _is_of_the_abstract(lines: Sequence[Line], i: int, size: int, kind: SectionKind | None, writer: _Writer) -> bool:
+    """Return True for a heading inside an abstract: the paper has another of its kind."""
+    if kind not in ("introduction", "methods", "results", "discussion"):
+        return False
+    later = [x for x in lines[i + size :] if len(x.text) < 60 and x.even and is_titled(x.text)]
+    if style_of(lines[i]) == writer.abstract_style:
+        return any(x.text == lines[i].text and x.style == lines[i].style for x in later)
+    kinds = [k for x in later if (k := section_kind(x.text)) is not None]
+    if kind == "introduction" and kinds[:1] == ["methods"]:
+        return kinds.count("methods") > 1 or "introduction" in kinds
+    return kind in kinds and kinds[:1] != [kind]
 
 
 def _heading_size(lines: list[Line], i: int, writer: _Writer) -> int:
     """Number of lines, 0 to 3, of a heading that starts at line `i`."""
     line, look = lines[i], writer.look
-    if _usual_heading(line, writer):
+    if _usual_heading(lines, i, writer):
         return 1
-    if writer.parent in ("front", "references") or not _prominent(line, look):
+    if writer.parent == "front" or not writer.headings:
+        return 0
+    if _numbered_heading(lines, i, writer):
+        return 1
+    apart = stands_alone(lines, i, look)
+    if not apart and not stands_out(line, look):
         return 0
     size = 1
-    while size < 3 and i + size < len(lines) and lines[i + size].style == line.style:
+    while size < MOST_HEADING_LINES and i + size < len(lines) and _goes_on(lines[i + size - 1], lines[i + size]):
         size += 1
-    if i + size < len(lines) and lines[i + size].style == line.style:
+    if i + size < len(lines) and lines[i + size].style == line.style and _goes_on(lines[i + size - 1], lines[i + size]):
         return 0  # running text in that style, no heading
     text = " ".join(x.text for x in lines[i : i + size])
-    letters = sum(c.isalpha() or c.isspace() for c in text)
-    fits = 4 <= len(text) <= 160 and letters >= 0.7 * len(text) and _titled(text) and not text.endswith((".", ",", ";"))
-    return size if fits else 0
+    if not can_be_heading(text, look):
+        return 0
+    numbered = look.numbered and bool(number_of(text)) and style_of(line) in look.top_styles
+    return size if numbered or heads_text(lines, i + size, look) else 0
 
 
-def _usual_heading(line: Line, writer: _Writer) -> bool:
+def _goes_on(line: Line, after: Line) -> bool:
+    """Return True if a heading goes on in the next line."""
+    near = not line.y or not after.y or 0 < line.y - after.y < 2.0 * max(line.size, 1.0)
+    if after.style != line.style or line.page != after.page or not after.even or not near:
+        return False
+    if section_kind(line.text) is not None and (is_plain_heading(line.text) or is_plain_heading(after.text)):
+        return False
+    return (line.text.upper() == line.text) == (after.text.upper() == after.text) and not number_of(after.text)
+
+
+def _usual_heading(lines: list[Line], i: int, writer: _Writer) -> bool:
     """Return True for a heading that nearly every paper has; in the running text's own style only the plainest."""
-    look = writer.look
-    if len(line.text) > 70 or section_kind(line.text) is None or not _titled(line.text):
+    line, look = lines[i], writer.look
+    if len(line.text) > 70 or section_kind(line.text) is None or not is_titled(line.text) or line.turned:
+        return False
+    if writer.parent == "front" and line.text in writer.shown_title and not is_plain_heading(line.text):
+        return False
+    if section_kind(line.text) == "references" and i + 1 not in look.listed:
+        return writer.body_seen and is_plain_heading(line.text) and style_of(line) in look.top_styles
+    if line.text.endswith((",", ";", "-")) or not line.even:
         return False
     if line.size < look.body_size * 0.8:
-        return False
+        return i + 1 in look.listed
     if line.style == (look.body_font, look.body_size):
         before = writer.held[-1] if writer.held else None
         ended = before is None or _SENTENCE_END.search(before.text) or before.style != line.style
-        return bool(ended and _PLAIN_HEADING.fullmatch(HEADING_NUMBER.sub("", line.text).strip()))
-    return True
+        return bool(ended and is_plain_heading(line.text))
+    if not is_plain_heading(line.text) and not stands_out(line, look):
+        return stands_alone(lines, i, look) or i + 1 in look.listed
+    return not (line.text.endswith(".") and len(line.text.split()) > 5)
 
 
-def _prominent(line: Line, look: _Look) -> bool:
-    if line.style in look.heading_styles:
-        return True
-    bold = re.search(r"bold|black|heavy|semib|-B$", line.font, re.IGNORECASE) is not None
-    other = line.font != look.body_font
-    return line.size >= look.body_size - 0.2 and other and (bold or line.size > look.body_size + 0.4)
+def _numbered_heading(lines: list[Line], i: int, writer: _Writer) -> bool:
+    """Return True for a numbered heading in the running text's own style: its number follows the one before."""
+    line, look = lines[i], writer.look
+    number = number_of(line.text)
+    if not number or not writer.number or not continues_number(number, writer.number):
+        return False
+    before = writer.held[-1] if writer.held else None
+    ended = before is None or bool(_SENTENCE_END.search(before.text))
+    short = len(line.text) < 0.8 * look.width and not line.text.endswith(".")
+    listed = i + 1 < len(lines) and bool(number_of(lines[i + 1].text)) and len(number) == 1
+    return ended and short and not listed and can_be_heading(line.text, look)
 
 
-def _titled(text: str) -> bool:
-    first = HEADING_NUMBER.sub("", text)[:1]
-    return first.isupper() or not first.isascii()
+def _is_within_text(lines: list[Line], i: int, look: Look) -> bool:
+    """Return True for a line right below one whose sentence has not ended: “as reported in / Table 1. The …”."""
+    before, line = lines[i - 1] if i else None, lines[i]
+    if before is None or before.style != line.style or before.page != line.page or not look.gap:
+        return False
+    return not _SENTENCE_END.search(before.text) and 0 < before.y - line.y < 1.3 * look.gap
 
 
-def _look(pages: list[list[Line]]) -> _Look:
-    lines = [line for page in pages for line in page]
-    listed = next((i for i, x in enumerate(lines) if section_kind(x.text) == "references"), len(lines))
-    prose = lines[:listed] if listed > len(lines) // 3 else lines
-    weights: Counter[tuple[str, float]] = Counter()
-    for line in prose:
-        weights[line.style] += len(line.text)
-    (font, size), _ = weights.most_common(1)[0] if weights else (("", 0.0), 0)
-    headings = [
-        line
-        for line in lines
-        if len(line.text) <= 70 and line.style != (font, size) and section_kind(line.text) in _TOP
-    ]
-    heights = Counter(line.size for line in headings)
-    repeated = [s for s, n in heights.items() if n >= 2]
-    lengths = sorted(len(x.text) for x in lines if x.style == (font, size))
-    return _Look(
-        body_font=font,
-        body_size=size,
-        top_size=max(repeated or heights, default=size),
-        text_sizes=(size, *(s for s, run in groupby(x.size for x in prose) if len(list(run)) >= _TEXT_RUN)),
-        heading_styles=frozenset(line.style for line in headings if line.size >= size - 0.2),
-        width=float(lengths[len(lengths) * 3 // 4]) if lengths else 80.0,
-    )
-
-
-def _caption_end(lines: list[Line], i: int, look: _Look) -> int:
+def _caption_end(lines: list[Line], i: int, look: Look) -> int:
     """The index after a caption (and the rows of its table) that starts at line `i`; 0 when none does."""
     line = lines[i]
     match = _CAPTION.match(line.text)
-    if match is None or not line.text[:1].isupper():
+    if match is None or not line.text[:1].isupper() or i in look.listed:
         return 0
     body = (look.body_font, look.body_size)
-    if line.style == body and not match[4]:
+    if line.style == body and (not match[4] or _is_within_text(lines, i, look)):
         return 0
     if line.style == body:
         end = i + 1
@@ -315,12 +451,13 @@ def _caption_end(lines: list[Line], i: int, look: _Look) -> int:
         and lines[end].size <= max(line.size, look.body_size) + 0.3
         and not _CAPTION.match(lines[end].text)
         and section_kind(lines[end].text) is None
+        and end not in look.listed
     ):
         end += 1
     return end
 
 
-def _ends(previous: Line, line: Line, look: _Look, *, listed: bool) -> bool:
+def _ends(previous: Line, line: Line, look: Look, *, listed: bool) -> bool:
     """Return True if a paragraph ends between two lines."""
     if listed:
         return bool(re.match(r"\[?\d{1,3}[.\]]\s", line.text)) or (
@@ -330,6 +467,12 @@ def _ends(previous: Line, line: Line, look: _Look, *, listed: bool) -> bool:
         return True
     complete = bool(_SENTENCE_END.search(previous.text))
     return complete and len(previous.text) < 0.85 * look.width and not line.text[:1].islower()
+
+
+def _is_parted(rows: Sequence[Line]) -> bool:
+    """Return True if at least two rows in a row have the same number of cells."""
+    counts = [row.cells.count(" | ") for row in rows]
+    return any(a and a == b for a, b in pairwise(counts))
 
 
 def _by_page(lines: list[Line], words: set[str]) -> list[str]:
@@ -349,18 +492,5 @@ def _by_page(lines: list[Line], words: set[str]) -> list[str]:
     return parts
 
 
-def _place(line: Line) -> tuple[int, str, float]:
-    return line.page, line.font, line.size
-
-
-def find_title(pages: list[list[Line]]) -> str:
-    """The text in the largest letters at the head of the first two pages; empty when nothing stands out."""
-    best: tuple[float, str] = (0.0, "")
-    for page in pages[:2]:
-        head = page[:60]
-        for size in {line.size for line in head}:
-            run = [line for line in head if line.size == size]
-            text = " ".join(line.text for line in run)
-            if 20 <= len(text) <= 300 and len(text.split()) >= 4 and len(run) <= 6 and size > best[0]:
-                best = (size, text)
-    return re.sub(r"(\w)- (?=[a-z])", r"\1", best[1])
+def _place(line: Line) -> tuple[int, str, float, float, float]:
+    return line.page, line.font, line.size, line.x, line.y

@@ -208,6 +208,8 @@ def paper_lines(row: summaries.PaperView, view: RunView) -> Iterable[str]:
     paper, screened = row.paper, row.screened
     yield f"- {md(paper.id)}: {_reference(paper)}"
     yield f"- Kind: {summaries.KINDS[paper.kind]}; from {md(paper.source)}; retraction status: {paper.status}"
+    if row.report:
+        yield f"- Cited from: {md(paper.basis)}"
     yield from (f"- Notice: {md(' '.join(filter(None, (n.what, n.date, f'({n.source})'))))}" for n in paper.notices)
     if screened:
         score = f"{screened.score} of 5, {'kept' if screened.kept else 'not kept'}"

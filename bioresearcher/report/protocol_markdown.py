@@ -70,7 +70,8 @@ def titles_of(papers: Iterable[Paper]) -> Mapping[str, str]:
 def _reference(paper: Paper) -> str:
     first = f"{paper.authors[0]}{' et al.' if len(paper.authors) > 1 else ''} " if paper.authors else ""
     where = ", ".join(str(v) for v in (paper.journal, paper.year) if v)
-    return f"{first}{title_with_status(paper).rstrip('.')}.{f' {where}.' if where else ''}"
+    named = f"{first}{title_with_status(paper).rstrip('.')}.{f' {where}.' if where else ''}"
+    return f"{named} Read: {paper.basis}."
 
 
 def content_of(view: RunView, protocol: Protocol) -> ProtocolContent:

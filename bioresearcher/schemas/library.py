@@ -42,6 +42,7 @@ class PaperUse(Value):
     paper_id: str
     title: str
     status: str
+    basis: str = Field(default="", description="what was read of it: full text, abstract, a note")
     report_steps: tuple[str, ...] = Field(description="steps read from it, as far as a quote supports them")
     quotes: int
     taken: tuple[str, ...] = Field(description="of these, the steps that the protocol learnt from")
@@ -142,6 +143,7 @@ class Citation(Value):
     title: str = Field(description="the paper's title without withheld passages")
     year: int | None = None
     status: Status = Field(default="unknown", description="whether the paper was retracted")
+    basis: str = Field(default="", description="what was read of it: full text, abstract, a note")
     evidence: Evidence
 
 
@@ -160,6 +162,15 @@ class LeftOut(Value):
     reason: str
 
 
+class SeenPassages(Value):
+    """A section of a paper of which passages were read for an answer."""
+
+    paper_id: str
+    section: str
+    pages: tuple[int, ...] = Field(default=(), description="pages they begin on; empty when the source has none")
+    passages: int = Field(ge=1)
+
+
 class LibraryAnswer(Value):
     """A question and its answer from the run's papers."""
 
@@ -174,6 +185,7 @@ class LibraryAnswer(Value):
     quotes_located: int = Field(default=0, description="of these, located in the run's papers")
     papers: int = Field(default=0, description="papers that were searched")
     passages: int = Field(default=0, description="passages that the backend was given")
+    looked_at: tuple[SeenPassages, ...] = Field(default=(), description="where these passages stand, closest first")
     notes: tuple[str, ...] = Field(default=(), description="remarks for the person, in sentences")
     origin: Origin
     answered_by: str = Field(default="", description="the model, or `offline`")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -33,6 +33,14 @@ class NoticeTarget(Value):
     doi: str | None = None
 
 
+_BASES: Final = {
+    "jats": "full text",
+    "pdf": "full text (PDF)",
+    "note": "a note about this work, not its own text",
+    "record": "title and abstract only",
+}
+
+
 class Paper(Value):
     """A paper as its source describes it."""
 
@@ -57,6 +65,17 @@ class Paper(Value):
     notice_of: tuple[NoticeTarget, ...] = Field(
         default=(), description="the papers it is a notice about; empty for a paper, which is no notice"
     )
+
+    note: str = Field(default="", description="of a note about a paper: by whom it was written, in its own words")
+
+    @property
+    def basis(self) -> str:
+        """The text that statements about this paper rest on, in words: the full text, the abstract, a note.
+
+        A note cites the work it is about; its words, and above all its advice, are the note's and not the work's.
+        """
+        read = _BASES[self.kind] + (", own file" if self.source == "own" and self.kind in ("jats", "pdf") else "")
+        return f"{read} ({self.note.rstrip('.')})" if self.note and self.kind == "note" else read
 
 
 class PaperAnswers(Value):

@@ -14,12 +14,12 @@ from typing import Final
 from bioresearcher.errors import InputError
 from bioresearcher.events import now
 from bioresearcher.llm.ask import Answer, ModelClient
-from bioresearcher.papers.canonical import LANGUAGE_NAMES, clean, language_of
+from bioresearcher.papers.canonical import LANGUAGE_NAMES, clean, language_of, page_of
 from bioresearcher.papers.injection import find_suspects, redacted_record, suspicion
 from bioresearcher.retrieval.bm25 import Bm25
 from bioresearcher.schemas.ask_literature import AnswerDraft, AnswerQuestionInput, SentenceDraft
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.schemas.library import AnswerSentence, Citation, LeftOut, LibraryAnswer
+from bioresearcher.schemas.library import AnswerSentence, Citation, LeftOut, LibraryAnswer, SeenPassages
 from bioresearcher.schemas.paper import Document, Evidence, Paper, Passage
 from bioresearcher.stages.fallback import ask_usable, note
 from bioresearcher.stages.passages import find_quote, fitting, fused_scores, readable
@@ -68,9 +68,10 @@ class PaperCorpus:
     """Index of a run's papers for questions; made once and asked often."""
 
     def __init__(self, papers: Iterable[Paper], documents: Iterable[Document]) -> None:
-        """Index every document; the papers' records lose sentences that were written for a model."""
+        """Index every document but notices about papers; records lose sentences that were written for a model."""
         known = {p.id: redacted_record(p) for p in papers}
-        self._papers = {d.id: _IndexedPaper.of(known.get(d.id), d) for d in documents}
+        notices = {i for i, p in known.items() if p.notice_of}  # its words are not those of the paper it is about
+        self._papers = {d.id: _IndexedPaper.of(known.get(d.id), d) for d in documents if d.id not in notices}
         self._passages = [p for v in self._papers.values() for p in v.passages]
         self._lexical = Bm25([f"{p.section} {p.text}" for p in self._passages])
 
@@ -87,6 +88,10 @@ class PaperCorpus:
     def paper(self, identifier: str) -> Paper:
         """Return the record of a paper of the corpus."""
         return self._papers[identifier].paper
+
+    def page(self, passage: Passage) -> int | None:
+        """Return the page on which a passage begins; None when its source has no pages."""
+        return page_of(self._papers[passage.document].document, passage.start)
 
     def passages_for(
         self, question: str, similarity: Similarity | None, paper: str | None = None
@@ -170,9 +175,21 @@ async def answer_question(
         quotes_located=made.located,
         papers=len(corpus.papers),
         passages=len(passages),
+        looked_at=tuple(_looked_at(passages, corpus)),
         notes=tuple(_notes(asked, corpus, datasets, made, by_rule=draft.origin == "offline")),
         origin=draft.origin,
     )
+
+
+def _looked_at(passages: Sequence[Passage], corpus: PaperCorpus) -> Iterable[SeenPassages]:
+    """Yield the sections that the passages stand in, in the order of the passages."""
+    found: dict[tuple[str, str], list[int | None]] = {}
+    for passage in passages:
+        place = passage.document, passage.section
+        found.setdefault(place, []).append(corpus.page(passage))
+    for (paper, section), pages in found.items():
+        known = tuple(sorted({p for p in pages if p is not None}))
+        yield SeenPassages(paper_id=paper, section=section, pages=known, passages=len(pages))
 
 
 def _says_nothing(draft: AnswerDraft) -> str:
@@ -223,6 +240,7 @@ class _AnswerBuilder:
                 title=paper.title,
                 year=paper.year,
                 status=paper.status,
+                basis=paper.basis,
                 evidence=evidence,
             )
         return self.citations[evidence].number

@@ -6,6 +6,7 @@ rounded, so that another machine chooses the same passages and recorded answers 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -33,22 +34,47 @@ BESIDE: Final = 6
 _NEAR: Final = 0.5
 """Share of the best score from which a passage of another section belongs to the part."""
 
+_NUMBER_FIRST: Final = re.compile(r"^[\[(]?\d{1,3}[.\])]*\s+")
+_NAMES_FIRST: Final = re.compile(
+    r"[^\W\d_a-z][\w’'-]+(?:[ -][^\W\d_a-z][\w’'-]+)?,? (?:[A-Z]\.?[ -]?){1,3}(?:[,;:.&]|\(|et al|and )"
+)
+_PRINTED: Final = re.compile(
+    r"\b(?:19|20)\d\d[a-z]?\b.{0,80}?\b\d+\s?(?:\([\d–-]+\))?\s?[:,]\s?[A-Za-z]?\d+|\b(?:19|20)\d\d\b\W*$|\bdoi:?\s?10\."
+    r"|\d+\s?(?:\(\d+\))?\s?:\s?\d+\s?[–-]\s?\d+",
+    re.IGNORECASE,
+)
+_MOST_ENTRY: Final = 600
+"""Letters of the longest entry; a paragraph that begins with names is longer."""
+
 _TELLING: Final = frozenset({"methods", "results", "legend", "table", "data_availability", "supplementary"})
 
 
 def readable(document: Document, hidden: Spans) -> tuple[list[Passage], list[str]]:
-    """Return the passages a reader may see, without reference lists, and the ids of those with withheld text."""
+    """Return the passages a reader may see, without reference lists, and the ids of those with withheld text.
+
+    Entries of a reference list are left out also where they stand outside of one.
+    """
     odd = {s.title for s in document.sections if suspicion(s.title)}
-    whole = [p for p in split_passages(document) if p.kind != "references"]
+    whole = [p for p in split_passages(document) if p.kind != "references" and not is_reference_entry(p.text)]
     named = [p.model_copy(update={"section": ""}) if p.section in odd else p for p in whole]
     shown = [(p, redacted_passage(p, hidden)) for p in named]
     return [s for _, s in shown if s is not None], [p.id for p, s in shown if s is not p]
 
 
+def is_reference_entry(text: str) -> bool:
+    """Return True for an entry of a reference list: names with initials first, then a year with volume and pages."""
+    head = _NUMBER_FIRST.sub("", text.strip())
+    return bool(_NAMES_FIRST.match(head) and _PRINTED.search(head)) and len(head) < _MOST_ENTRY
+
+
 def find_quote(document: Document, quote: str, hidden: Spans) -> Evidence | None:
     """Locate a quote in a document; None when it is not there, or was withheld."""
     found = locate(document, quote)
-    if found is None or any(start < found.end and found.start < end for start, end in hidden):
+    if (
+        found is None
+        or is_reference_entry(found.text)
+        or any(start < found.end and found.start < end for start, end in hidden)
+    ):
         return None
     return found
 

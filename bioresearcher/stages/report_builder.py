@@ -15,6 +15,7 @@ from bioresearcher.stages.passages import find_quote
 from bioresearcher.stages.quote_checks import add_quoted_values, versions_of, with_step_ids
 from bioresearcher.text.normalise import title_of
 from bioresearcher.text.visible import clip
+from bioresearcher.text.words import normalised
 
 SHOWN_CHARS = 60
 MAX_STEPS = 20
@@ -117,12 +118,13 @@ class ReportBuilder:
         self._count = QuoteCount(document, spans)
         self._written = StatedValues(_without(document.text, spans))
         self._mined = tuple(m for m in mine_document(document) if not any(a < m.end and m.start < b for a, b in spans))
-        self._surplus = 0
+        self._surplus = self._repeated = 0
 
     @property
     def left_out(self) -> list[str]:
         """Descriptions of the values left out."""
         said = [f"{self._surplus} steps, quotes or results beyond the limits left out"] if self._surplus else []
+        said += [f"{self._repeated} steps left out that repeat others"] if self._repeated else []
         unwritten = self._written.refused
         return said + ([f"left out as not written in the paper: {'; '.join(unwritten[:12])}"] if unwritten else [])
 
@@ -136,8 +138,10 @@ class ReportBuilder:
     ) -> PaperReport:
         """Build the report of a paper; parts without steps are not in it."""
         built: list[ReportPart] = []
+        told: set[tuple[str, ...]] = set()
         for number, (part, draft) in enumerate(zip(parts, drafts, strict=True), 1):
-            steps = tuple(self._step(f"{number}.{i}", s, draft) for i, s in enumerate(self._steps(draft), 1))
+            said = [s for s in self._steps(draft) if self._is_new(s, told)]
+            steps = tuple(self._step(f"{number}.{i}", s, draft) for i, s in enumerate(said, 1))
             if steps:
                 built.append(ReportPart(id=str(number), title=part.title, purpose=part.purpose, steps=steps))
         return PaperReport(
@@ -155,6 +159,15 @@ class ReportBuilder:
         said = [s for s in draft.value.steps if title_of(s.action, s.details)]
         self._surplus += max(0, len(said) - MAX_STEPS)
         return said[:MAX_STEPS]
+
+    def _is_new(self, draft: ReportStepDraft, told: set[tuple[str, ...]]) -> bool:
+        """Return True for a step that no earlier one says in the same words from the same quotes."""
+        words = (normalised(draft.action), *sorted(normalised(q) for q in draft.quotes if q.strip()))
+        if words in told:
+            self._repeated += 1
+            return False
+        told.add(words)
+        return True
 
     def _step(self, step_id: str, draft: ReportStepDraft, answer: Answer[PartDraft]) -> ReportStep:
         quotes, stated = draft.quotes[:QUOTES_PER_STEP], draft.results[:RESULTS_PER_STEP]

@@ -178,3 +178,47 @@ def test_real_methods_are_read_into_parts_with_steps(shared_data: Path) -> None:
         read += len(steps) >= 5
         assert all(locate(document, q) for s in steps for q in s.quotes)
     assert read >= 11
+
+
+def _passage(number: int, section: str, kind: str, text: str) -> Passage:
+    return Passage.model_validate(
+        {
+            "id": f"p{number}",
+            "document": "d",
+            "section": section,
+            "kind": kind,
+            "start": 0,
+            "end": len(text),
+            "text": text,
+        }
+    )
+
+
+def _actions(title: str, *passages: Passage) -> list[str]:
+    part = OutlinedPart(title=title, purpose="", sections=())
+    values = ReportPartInput(objective=Objective(id="o", text="x"), paper_title="t", part=part, passages=passages)
+    return [s.action for s in READER.report_part(values).steps]
+
+
+def test_a_step_is_taken_from_its_own_method_section_and_never_from_a_discussion() -> None:
+    own = _passage(1, "Scratch assay", "methods", "Monolayers were scratched with a pipette tip and washed twice.")
+    other = _passage(
+        2, "RNA sequencing", "methods", "Libraries were sequenced on a machine with paired-end reads of 100."
+    )
+    later = _passage(3, "Discussion", "discussion", "We measured migration only in two dimensions, as was done before.")
+    assert _actions("Scratch assay", own, other, later) == [
+        "Monolayers were scratched with a pipette tip and washed twice."
+    ]
+    assert len(_actions("Methods: a paper", own, other, later)) == 2
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Migration was measured in two dimensions only, and our results need to be confirmed in tissue.",
+        "Lines A and B showed a longer stay-green trait than the other three genotypes were expected to.",
+        "Further studies were planned to test if the drug is tolerated by older patients as well.",
+    ],
+)
+def test_a_limitation_or_a_result_is_no_step(sentence: str) -> None:
+    assert _actions("Methods", _passage(1, "Methods", "methods", sentence)) == []

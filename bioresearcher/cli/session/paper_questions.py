@@ -18,7 +18,7 @@ from bioresearcher.text.visible import one_line
 if TYPE_CHECKING:
     from bioresearcher.graph.context import RunContext
     from bioresearcher.graph.run import Runner
-    from bioresearcher.schemas.library import Citation, LibraryAnswer
+    from bioresearcher.schemas.library import Citation, LibraryAnswer, SeenPassages
 
 
 class PaperQuestions:
@@ -78,6 +78,8 @@ def answer_lines(answer: LibraryAnswer) -> Iterator[str]:
         yield from (f"**{NOT_THERE}**", "")
     yield from notes
     yield from (f"- left out, as {md(f'{left.reason}: {left.text}')}" for left in answer.left_out)
+    if answer.looked_at:
+        yield f"- looked at: {md('; '.join(map(_seen, answer.looked_at)))}"
     yield from ("", md(_summary(answer)))
 
 
@@ -85,8 +87,17 @@ def _place(citation: Citation) -> str:
     stamp = f"{STAMPS[citation.status]} " if citation.status in STAMPS else ""
     year = f" ({citation.year})" if citation.year else ""
     evidence = citation.evidence
-    where = ", ".join(filter(None, [one_line(evidence.section, 60), f"page {evidence.page}" if evidence.page else ""]))
+    page = f"page {evidence.page}" if evidence.page else ""
+    read = f"read: {one_line(citation.basis, 160)}" if citation.basis else ""
+    where = ", ".join(filter(None, [one_line(evidence.section, 60), page, read]))
     return f"{stamp}{citation.paper_id} {one_line(citation.title, 90)}{year}" + (f", {where}" if where else "")
+
+
+def _seen(seen: SeenPassages) -> str:
+    """Return a section that was read for an answer, with its pages or the number of its passages."""
+    pages = f" (p. {', '.join(map(str, seen.pages))})" if seen.pages else ""
+    times = f" ×{seen.passages}" if seen.passages > 1 else ""
+    return f"{seen.paper_id} {one_line(seen.section, 50) or 'text'}{pages}{times}"
 
 
 def _summary(answer: LibraryAnswer) -> str:
