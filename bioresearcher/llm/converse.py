@@ -182,6 +182,7 @@ class Talk:
         stopped: Reason for the end.
         last: The last answer that could be used; None if there was none.
         sent: Estimated tokens that its rounds sent.
+        failure: Error of the last answer that could not be used; None if there was none.
     """
 
     said: tuple[Said, ...]
@@ -190,6 +191,7 @@ class Talk:
     stopped: Stopped
     last: Acts | None = None
     sent: int = 0
+    failure: AnswerError | None = field(default=None, compare=False)
 
     @property
     def done(self) -> tuple[Done, ...]:
@@ -228,6 +230,7 @@ async def converse(
     said, results, sent, idle, bad = values.said, values.results, 0, 0, 0
     rounds: list[Round] = []
     last: Acts | None = None
+    failure: AnswerError | None = None
     plain = results
     stopped: Stopped | None = None
     while stopped is None:
@@ -243,7 +246,7 @@ async def converse(
             stopped = "context"
             break
         except AnswerError as error:
-            problem, bad = _in_words(error), bad + 1
+            failure, problem, bad = error, _in_words(error), bad + 1
             said = (*said, asked.user, Said(role="assistant", text=_shown(error.text)))
             rounds.append(Round(number, (), problem))
             plain, finished = problem, False
@@ -258,7 +261,8 @@ async def converse(
         idle = 0 if ran else idle + 1
         stopped = _after(finished, bad, idle, number >= limits.rounds)
     ending = _IN_WORDS[stopped]
-    return Talk(said, "\n\n".join(part for part in (plain, ending) if part), tuple(rounds), stopped, last, sent)
+    shown = "\n\n".join(part for part in (plain, ending) if part)
+    return Talk(said, shown, tuple(rounds), stopped, last, sent, failure)
 
 
 def _before(rounds: list[Round], sent: int, asked: Preview, limits: TalkLimits) -> Stopped | None:

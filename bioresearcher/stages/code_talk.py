@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bioresearcher.errors import ContextOverflowError, ReplyInvalidError
+from bioresearcher.errors import ContextOverflowError
 from bioresearcher.llm.ask import ModelClient, ask
-from bioresearcher.llm.converse import Done, Talk, Tool, converse
+from bioresearcher.llm.converse import Done, Tool, converse
 from bioresearcher.prompts import Prompt
 from bioresearcher.schemas.ask_program import CodeDraft, ProgrammerTurn, RepairCodeInput, WriteCodeInput
 from bioresearcher.schemas.base import Origin
@@ -124,8 +124,8 @@ class CodeTalk:
             if talk.stopped == "finished" and isinstance(talk.last, CodeDraft):
                 self._script = talk.last.code
                 return talk.last, self._caller.backend.origin
-            if talk.stopped == "no usable answer":
-                raise ReplyInvalidError(_problem_of(talk))
+            if talk.stopped == "no usable answer" and talk.failure is not None:
+                raise talk.failure
         return await self._asked(prompt, values.model_copy(update={"round": number}))
 
     async def _asked(self, prompt: Prompt[Any, CodeDraft], values: CodeTurn) -> tuple[CodeDraft, Origin]:
@@ -142,8 +142,3 @@ class CodeTalk:
         self._said, self._results = (*self._said, *answer.exchange), ""
         self._script = answer.value.code
         return answer.value, answer.origin
-
-
-def _problem_of(talk: Talk) -> str:
-    said = next((one.problem for one in reversed(talk.rounds) if one.problem), "no answer could be used")
-    return said.removeprefix("The last answer could not be used. ")

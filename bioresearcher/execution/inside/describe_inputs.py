@@ -152,12 +152,14 @@ def describe_gene_sets(path: Path) -> str:
 
 
 def is_table(path: Path) -> bool:
-    """Return True if the first lines of a text have the same number of cells, at least two."""
+    """Return True if the first lines of a text have the same number of cells, at least two, and are no sentences."""
     with open_text(path, "r") as lines:
         first = [line for line in islice(lines, 10) if line.strip()]
     if not first or "\t" in first[0]:
         return bool(first)
     separator = separator_of(path, first[0])
+    if f"{separator} " in first[0]:
+        return False
     widths = {len(row) for row in split_rows(iter(first), separator)}
     return len(first) > 1 and len(widths) == 1 and widths != {1}
 
