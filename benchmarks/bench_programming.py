@@ -27,7 +27,8 @@ from bioresearcher.sandbox.choose import choose_sandbox
 from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.execution import DryLabTask, Limits, TaskInput, TaskOutput
 from bioresearcher.skills import load_skills
-from bioresearcher.stages.program import Workbench, extract_tasks, program_task
+from bioresearcher.stages.extract import extract_tasks
+from bioresearcher.stages.program import Workbench, program_task
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 from model_server import ModelServer, Seen

@@ -27,7 +27,7 @@ from bioresearcher.schemas.execution import DryLabTask, TaskRecord
 from bioresearcher.schemas.facts import Audit, Fact, LookRecord
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import CheckFinding, DraftReview, RankedFinding
-from bioresearcher.stages import author, program, score
+from bioresearcher.stages import author, extract, program, score
 from bioresearcher.stages.author_revision import Reviser
 from bioresearcher.stages.claims import check_claims
 from bioresearcher.stages.design import parts_of
@@ -223,7 +223,7 @@ async def extract_tasks(state: RunState, runtime: Runtime[RunContext]) -> Update
     c = runtime.context
     bench = c.bench()
     protocol = c.folder.read(Protocol, "protocol.json")
-    found = await program.extract_tasks(c.caller, protocol, bench.datasets, c.skills, c.settings.max_tasks)
+    found = await extract.extract_tasks(c.caller, protocol, bench.datasets, c.skills, c.settings.max_tasks)
     tasks, done = found.tasks, list[str]()
     if revisions_of(state["decisions"]):
         old = c.folder.read_list(DryLabTask, "tasks.json")

@@ -1,4 +1,4 @@
-"""Programming: tasks from the protocol, code for each, runs, repairs, a verified outcome; skills as examples."""
+"""Programming: code for each task, runs, repairs, a verified outcome; skills as examples."""
 
 from __future__ import annotations
 
@@ -17,12 +17,9 @@ from bioresearcher.execution.languages import missing_package, packages_for
 from bioresearcher.execution.process import output_tail, without_chance
 from bioresearcher.execution.task_records import best_result, task_record
 from bioresearcher.llm.ask import Answer, ModelClient, ask
-from bioresearcher.offline.skill_binding import extract_tasks as tasks_by_rule
 from bioresearcher.sandbox.base import Sandbox
-from bioresearcher.schemas.ask_design import SkillBrief
 from bioresearcher.schemas.ask_program import (
     CodeDraft,
-    ExtractTasksInput,
     RepairCodeInput,
     SkillExample,
     WriteCodeInput,
@@ -35,10 +32,10 @@ from bioresearcher.schemas.question import AnalysisSets, Questions
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.skills import shared_modules
 from bioresearcher.stages.answers import asked_of, brief
-from bioresearcher.stages.fallback import note
-from bioresearcher.stages.prompts import EXTRACT_TASKS, REPAIR_CODE, WRITE_CODE
+from bioresearcher.stages.built_on import told_of
+from bioresearcher.stages.prompts import REPAIR_CODE, WRITE_CODE
 from bioresearcher.stages.script import code_for
-from bioresearcher.stages.tasks import Extracted, accept_tasks
+from bioresearcher.stages.script_tasks import registered_code, with_counts
 from bioresearcher.text.normalise import known_id
 from bioresearcher.text.words import content_words, overlap
 
@@ -116,26 +113,6 @@ _VETTED = re.compile(r"#?\s*vetted(?:\s+analysis)?\s*:\s*([\w -]+)", re.IGNORECA
 """An answer that takes a skill as it is, without writing out its code."""
 
 
-async def extract_tasks(
-    caller: ModelClient,
-    protocol: Protocol,
-    datasets: tuple[Dataset, ...],
-    skills: Mapping[str, Skill],
-    limit: int | None = None,
-) -> Extracted:
-    """Extract the dry-lab tasks in an order in which they can run, and those refused with the reason.
-
-    A model is asked only when there is a dry step that no skill carries out.
-    """
-    briefs = tuple(SkillBrief(name=s.name, description=s.description, contract=s.contract) for s in skills.values())
-    values = ExtractTasksInput(protocol=protocol, datasets=datasets, skills=briefs)
-    by_rule = tasks_by_rule(values).tasks
-    open_steps = {s.id for s in protocol.steps if s.kind == "dry"} - {i for t in by_rule for i in t.step_ids}
-    answer = await ask(caller, EXTRACT_TASKS, values) if caller.by_rule or open_steps else None
-    drafts = answer.value.tasks if answer and answer.origin != "offline" else ()
-    return accept_tasks(by_rule, drafts, protocol, datasets, limit)
-
-
 @dataclass(frozen=True)
 class Workbench:
     """Material and tools for programming tasks."""
@@ -168,8 +145,9 @@ class Workbench:
 async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) -> TaskRecord:
     """Write code, run it, repair it; return the record of the best attempt, whose outputs are in the task's folder.
 
-    When a model's code fails and a skill carries out the task, the skill's own code is the last attempt. The record of
-    a task without any code gives the reason.
+    A skill's code, or the registered code of the task's steps, is the first attempt and costs no call; a model is asked
+    where there is neither, and to repair. The record of a task without any code gives the
+    reason.
     """
     folder = bench.tasks_dir / task.id
     inputs = bench.input_paths(task)
@@ -181,45 +159,43 @@ async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) 
     lacking = missing_package(task)
     if lacking:  # no code could mend that
         return _unworked(task, Outcome.DEPENDENCY, lacking)
-    # The rules do not read the description, and making it costs a run in the sandbox.
-    schemas = "" if caller.by_rule else await _described(bench, task, inputs)
     questions = asked_of(task, bench.questions, bench.sets)
-    registered = code_for(bench.protocol, task.step_ids) if bench.protocol and task.language == "python" else ""
-    asked = _Asked(task, schemas, examples_for(task, bench.skills), tuple(map(brief, questions)), registered)
-    code = await _first_code(caller, bench, asked)
+    asked: list[_Asked] = []
+
+    async def question() -> _Asked:
+        """Make what a question about the task shows, once: describing the inputs costs a run in the sandbox."""
+        if not asked:
+            schemas = "" if caller.by_rule else await _described(bench, task, inputs)
+            known = code_for(bench.protocol, task.step_ids) if bench.protocol and task.language == "python" else ""
+            examples = examples_for(task, bench.skills)
+            asked.append(_Asked(task, schemas, examples, tuple(map(brief, questions)), known))
+        return asked[0]
+
+    ready = None if caller.by_rule else ready_code(bench, task)
+    code = ready or await _first_code(caller, bench, await question())
     results: list[AttemptResult] = []
     why = code.note or "no code was written"
-
-    async def attempt(code: TaskCode) -> AttemptResult:
-        number = len(results) + 1
+    tried = {code.code}
+    while code.code.strip():
         result = await run_attempt(
             task,
             code,
             inputs=inputs,
             folder=folder,
-            number=number,
+            number=len(results) + 1,
             sandbox=bench.sandbox,
             limits=bench.limits,
             asked=questions,
         )
+        result = with_counts(result, task, folder)
         results.append(result)
-        return result
-
-    tried = {code.code}
-    while code.code.strip():
-        result = await attempt(code)
         if result.attempt.outcome in FINAL or len(results) > caller.cards["programmer"].repairs:
             break
-        repaired = await _repaired(caller, bench, asked, code, results)
+        repaired = await _repaired(caller, bench, await question(), code, results)
         if repaired.code in tried:
             break
         tried.add(repaired.code)
         code = repaired
-    own = skill_code(bench, task)
-    if own is not None and not any(r.verified or r.attempt.skill == task.skill for r in results):
-        said = "no code of the model passed" if results else why
-        note(caller, WRITE_CODE, f"{task.id}: {said}; the skill's own code is tried")
-        await attempt(own)
     best = best_result(results)
     if best is None:
         return _unworked(task, Outcome.NOT_RUN, why)
@@ -235,6 +211,7 @@ async def _described(bench: Workbench, task: DryLabTask, inputs: Mapping[str, Pa
         output = next((o for o in maker.outputs if o.name == given.output), None) if maker else None
         if maker and output:
             notes.append(f"{given.name} was made by task {maker.id}, {maker.title}: {output.description}".rstrip(": "))
+    notes += told_of(bench.tasks_dir, [bench.tasks[i] for i in task.needs if i in bench.tasks])
     return "\n\n".join([await describe_inputs(inputs, bench.sandbox), *notes])
 
 
@@ -310,6 +287,14 @@ def _task_code(bench: Workbench, task: DryLabTask, answer: Answer[CodeDraft]) ->
         origin=answer.origin,
         note=draft.note or ("it names a skill that does not carry out this task" if named else ""),
     )
+
+
+def ready_code(bench: Workbench, task: DryLabTask) -> TaskCode | None:
+    """Return the code that a task has without a model: its skill's, or the registered code of its steps."""
+    own = skill_code(bench, task)
+    if own is not None or bench.protocol is None:
+        return own
+    return registered_code(bench.protocol, tuple(bench.datasets.values()), task)
 
 
 def skill_code(bench: Workbench, task: DryLabTask) -> TaskCode | None:
