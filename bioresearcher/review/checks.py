@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from bioresearcher.review import (
     checks_agreement,
+    checks_code,
     checks_data,
     checks_flow,
     checks_numbers,
@@ -37,6 +38,7 @@ CHECKS: tuple[Check, ...] = (
     *checks_statistics.CHECKS,
     *checks_study.CHECKS,
     *checks_agreement.CHECKS,
+    *checks_code.CHECKS,
     *checks_study.COVERAGE_CHECKS,
     *checks_safety.CHECKS,
 )

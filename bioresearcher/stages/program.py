@@ -31,6 +31,7 @@ from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.question import AnalysisSets, Questions
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.skills import shared_modules
+from bioresearcher.stages import shared_code
 from bioresearcher.stages.answers import asked_of, brief
 from bioresearcher.stages.built_on import told_of
 from bioresearcher.stages.prompts import REPAIR_CODE, WRITE_CODE
@@ -126,6 +127,8 @@ class Workbench:
     questions: Questions = field(default_factory=Questions)
     sets: AnalysisSets = field(default_factory=AnalysisSets)
     protocol: Protocol | None = None
+    definitions: str = ""
+    """Text of the helper module of the protocol's definitions; empty when there is none."""
 
     def input_paths(self, task: DryLabTask) -> dict[str, Path]:
         """Return input name -> its file; a missing file is reported by the attempt."""
@@ -166,7 +169,7 @@ async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) 
         """Make what a question about the task shows, once: describing the inputs costs a run in the sandbox."""
         if not asked:
             schemas = "" if caller.by_rule else await _described(bench, task, inputs)
-            known = code_for(bench.protocol, task.step_ids) if bench.protocol and task.language == "python" else ""
+            known = _registered(bench, task)
             examples = examples_for(task, bench.skills)
             asked.append(_Asked(task, schemas, examples, tuple(map(brief, questions)), known))
         return asked[0]
@@ -201,6 +204,13 @@ async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) 
         return _unworked(task, Outcome.NOT_RUN, why)
     promote(folder, best.attempt.number)
     return task_record(task, results)
+
+
+def _registered(bench: Workbench, task: DryLabTask) -> str:
+    """Return the registered code that a task's programmer is shown."""
+    if bench.protocol is None or task.language != "python":
+        return ""
+    return code_for(bench.protocol, task.step_ids, shared_code.NAME if bench.definitions else "")
 
 
 async def _described(bench: Workbench, task: DryLabTask, inputs: Mapping[str, Path]) -> str:
@@ -281,9 +291,12 @@ def _task_code(bench: Workbench, task: DryLabTask, answer: Answer[CodeDraft]) ->
         own = skill_code(bench, task)
         if own is not None:
             return own.model_copy(update={"note": draft.note})
+    support = skill.support if skill is not None else shared_modules(bench.skills, task.language)
+    if bench.definitions and task.language == "python":
+        support = {**support, shared_code.FILE: bench.definitions}
     return TaskCode(
         code="" if named else draft.code,
-        support=skill.support if skill is not None else shared_modules(bench.skills, task.language),
+        support=support,
         origin=answer.origin,
         note=draft.note or ("it names a skill that does not carry out this task" if named else ""),
     )

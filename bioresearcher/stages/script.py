@@ -28,7 +28,7 @@ SCRIPT_FILE: Final = "protocol-script.py"
 MADE_FOLDER: Final = "protocol-data"
 """Folder beside the script with the tables that were made of the given files before it."""
 
-_IMPORTS: Final = """import gzip
+IMPORTS: Final = """import gzip
 import json
 import os
 import sys
@@ -195,7 +195,7 @@ def head_of(datasets: Sequence[Dataset]) -> str:
         for f in d.files
         for where in [place_of(d, f)]
     )
-    return _IMPORTS + _PLACES % "\n".join(rows) + _READERS + _CHECK
+    return IMPORTS + _PLACES % "\n".join(rows) + _READERS + _CHECK
 
 
 def task_head(files: Sequence[tuple[str, Dataset, DataFile]]) -> str:
@@ -204,7 +204,7 @@ def task_head(files: Sequence[tuple[str, Dataset, DataFile]]) -> str:
         f"    ({d.id!r}, {f.name!r}): ({given!r}, {PurePosixPath(f.path).name!r}, {f.feature_column!r}),"
         for given, d, f in files
     )
-    return _IMPORTS + _TASK_PLACES % "\n".join(rows) + _READERS + _TASK_CHECK
+    return IMPORTS + _TASK_PLACES % "\n".join(rows) + _READERS + _TASK_CHECK
 
 
 def made_files(protocol: Protocol, datasets: Sequence[Dataset]) -> tuple[tuple[Dataset, DataFile], ...]:
@@ -222,16 +222,18 @@ def place_of(dataset: Dataset, file: DataFile) -> str:
     return f"{safe_name(dataset.id)}/{PurePosixPath(file.path).name}"
 
 
-def code_for(protocol: Protocol, step_ids: Sequence[str]) -> str:
+def code_for(protocol: Protocol, step_ids: Sequence[str], module: str = "") -> str:
     """Return the code of steps with that of definitions, and of earlier steps, the nearest first, as far as it fits.
 
-    Empty when the steps have no code.
+    Steps without code have that of the definitions; empty when these have none either. With a `module`, the code of
+    definitions stands there, and a line says so.
     """
     own = [s for s in protocol.steps if s.id in step_ids and s.code.strip()]
+    known = [d.code for d in protocol.definitions if d.code.strip()]
+    pieces = [f"# These definitions can be imported: from {module} import …", *known] if module and known else known
     if not own:
-        return ""
+        return "\n\n".join(p.strip("\n") for p in pieces)
     chosen = {s.id for s in own}
-    pieces = [d.code for d in protocol.definitions if d.code.strip()]
     room = CODE_CHARS - sum(map(len, (*pieces, *(s.code for s in own))))
     before = protocol.steps[: protocol.steps.index(own[-1])]
     for step in (s for s in reversed(before) if s.code.strip() and s.id not in chosen):
