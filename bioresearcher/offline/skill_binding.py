@@ -349,6 +349,8 @@ class Binding:
             return None  # neither a set nor genes are named: there is nothing to score
         for parameter in use.skill.contract.parameters:
             value = self._value(parameter, use)
+            if value is None and parameter.source is None and not parameter.required:
+                continue  # a person's or model's choice that the rules do not make
             if value is None and parameter.required and parameter.source not in {"time_unit", "endpoint", "scale"}:
                 return None
             text = value if value is not None else NONE if parameter.source == "batch_column" else NOT_STATED
