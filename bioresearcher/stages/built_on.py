@@ -1,4 +1,4 @@
-"""What a programmer is told of the tasks that a task builds on: their findings, and the code that made its inputs."""
+"""Findings and code of the tasks that a task builds on, as its programmer is told of them."""
 
 from __future__ import annotations
 

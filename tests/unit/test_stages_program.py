@@ -292,9 +292,8 @@ async def test_a_model_is_asked_where_a_vetted_analysis_fails(tmp_path: Path) ->
     bench = replace(bench, skills={**SKILLS, SKILL: broken})
     door = caller(tmp_path, [CodeDraft(code=SKILLS[SKILL].code)], rules=False)
     record = await program.program_task(door, bench, made)
-    assert [(a.code_origin, a.outcome) for a in record.attempts] == [
-        ("offline", Outcome.RUNTIME), ("model", Outcome.VERIFIED),
-    ]  # fmt: skip
+    went = [(a.code_origin, a.outcome) for a in record.attempts]
+    assert went == [("offline", Outcome.RUNTIME), ("model", Outcome.VERIFIED)]
     question = door.backend.requests[0].values
     assert "0x…" in question.output_tail
     assert "process …" in question.output_tail
