@@ -17,7 +17,7 @@ from bioresearcher.offline.skill_binding import task_input
 from bioresearcher.schemas.ask_design import SkillBrief
 from bioresearcher.schemas.ask_program import ExtractTasksInput
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.schemas.execution import DryLabTask, OutputKind, TaskOutput
+from bioresearcher.schemas.execution import DryLabTask, OutputKind, TaskInput, TaskOutput
 from bioresearcher.schemas.protocol import Protocol, ProtocolStep, StepOutput
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.stages.fallback import note
@@ -134,7 +134,7 @@ def _completed(task: DryLabTask, protocol: Protocol) -> DryLabTask:
 def _copy(name: str, steps: Sequence[ProtocolStep]) -> DryLabTask:
     """Return the task of steps, with what they state; what one of them makes for another is no input."""
     own = {s.id for s in steps}
-    inputs = {}
+    inputs: dict[tuple[str | None, ...], TaskInput] = {}
     for step in steps:
         for given in step.inputs:
             made = task_input(given.name, given.source)

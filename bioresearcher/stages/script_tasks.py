@@ -279,7 +279,7 @@ def _files(pieces: Iterable[_Piece], datasets: Sequence[Dataset]) -> list[tuple[
                 named.add((str(said[0]), str(said[1])))
             else:
                 plain = False
-    found = []
+    found: list[tuple[str, Dataset, DataFile]] = []
     for dataset in datasets:
         for file in dataset.files if dataset.id in texts and dataset.analysis_of is None else ():
             names = {(dataset.id, file.name), (dataset.id, PurePosixPath(file.path).name)}
