@@ -87,6 +87,11 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
         help="search only --papers, --pubmed-xml and --data; ask no literature or data service (services are asked)",
     )
     parser.add_argument(
+        "--read-all",
+        action=argparse.BooleanOptionalAction,
+        help="read given papers also when screening finds them irrelevant (they are set aside and named)",
+    )
+    parser.add_argument(
         "--include",
         action="append",
         metavar="ID",

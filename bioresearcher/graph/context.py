@@ -37,6 +37,8 @@ from bioresearcher.stages.program import Workbench
 from bioresearcher.stages.registration import FACTS, LOOKS
 
 VIEWS = "views"
+DEFINITIONS = ("tasks", "protocol_definitions.py")
+"""Place in the run folder of the helper module that tasks import."""
 """Folder of the views without outcomes, and the name of the file that lists them."""
 QUESTIONS, ANALYSIS = "questions.json", "analysis"
 """The questions of the run, and the folder of the rows on which each is answered."""
@@ -170,6 +172,7 @@ class RunContext:
             questions=self.questions(),
             sets=self.analysis_sets(),
             protocol=self.folder.read(Protocol, "protocol.json") if self.folder.has("protocol.json") else None,
+            definitions=self.folder.path(*DEFINITIONS).read_text("utf-8") if self.folder.has(*DEFINITIONS) else "",
         )
 
     def questions(self) -> Questions:

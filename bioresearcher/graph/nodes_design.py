@@ -13,7 +13,7 @@ from bioresearcher.audit.rehearsal import make_copies
 from bioresearcher.errors import InputError
 from bioresearcher.execution.input_snapshot import keep_inputs
 from bioresearcher.graph.approvals import HEADINGS, OUTLINES
-from bioresearcher.graph.context import VIEWS, RunContext
+from bioresearcher.graph.context import DEFINITIONS, VIEWS, RunContext
 from bioresearcher.graph.nodes_approvals import PLAN_FILE, as_findings, commented_draft, comments
 from bioresearcher.graph.revisions import kept_ids, settle_tasks
 from bioresearcher.graph.state import CodeTask, RunState, Update, revisions_of
@@ -21,13 +21,15 @@ from bioresearcher.graph.talks import EXPLORED, WRITTEN, planned, read_talk, wri
 from bioresearcher.report.protocol_evidence import write_protocol
 from bioresearcher.report.protocol_markdown import render_for_review
 from bioresearcher.review.checks import run_checks
+from bioresearcher.runfolder import write_text
 from bioresearcher.schemas.ask_design import FindingAnswer, ProtocolPlan
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.execution import DryLabTask, TaskRecord
 from bioresearcher.schemas.facts import Audit, Fact, LookRecord
+from bioresearcher.schemas.paper import Failure
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import CheckFinding, DraftReview, RankedFinding
-from bioresearcher.stages import author, program, score
+from bioresearcher.stages import author, extract, program, score, shared_code
 from bioresearcher.stages.author_revision import Reviser
 from bioresearcher.stages.claims import check_claims
 from bioresearcher.stages.design import parts_of
@@ -223,17 +225,30 @@ async def extract_tasks(state: RunState, runtime: Runtime[RunContext]) -> Update
     c = runtime.context
     bench = c.bench()
     protocol = c.folder.read(Protocol, "protocol.json")
-    found = await program.extract_tasks(c.caller, protocol, bench.datasets, c.skills, c.settings.max_tasks)
+    found = await extract.extract_tasks(c.caller, protocol, bench.datasets, c.skills, c.settings.max_tasks)
     tasks, done = found.tasks, list[str]()
     if revisions_of(state["decisions"]):
         old = c.folder.read_list(DryLabTask, "tasks.json")
         tasks = kept_ids(tasks, old)
         done = await asyncio.to_thread(settle_tasks, c.folder, tasks, old)
+    told = await _shared_code(c, protocol)
     c.folder.write_list(tasks, "tasks.json")
     for task in tasks:
         c.folder.write(task, "tasks", task.id, "task.json")
     await asyncio.to_thread(keep_inputs, c.folder, tasks, {d.id: d for d in bench.datasets})
-    return {"tasks": [t.id for t in tasks], "done": done, "failures": list(found.refused)}
+    return {"tasks": [t.id for t in tasks], "done": done, "failures": [*found.refused, *told]}
+
+
+async def _shared_code(c: RunContext, protocol: Protocol) -> list[Failure]:
+    """Write the helper module of the protocol's definitions, after it was imported in the sandbox once."""
+    if c.caller.by_rule or c.sandbox is None:
+        return []
+    module = await shared_code.tried(c.sandbox, shared_code.definitions_module(protocol))
+    if module.text:
+        write_text(c.folder.path(*DEFINITIONS), module.text)
+    else:
+        c.folder.path(*DEFINITIONS).unlink(missing_ok=True)  # of the protocol before a revision
+    return [Failure(item="definitions", stage="extract_tasks", message=module.told)] if module.told else []
 
 
 async def program_task(task: CodeTask, runtime: Runtime[RunContext]) -> Update:

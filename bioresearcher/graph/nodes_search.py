@@ -19,6 +19,7 @@ from bioresearcher.sources.datasets.suitability import check_dataset
 from bioresearcher.sources.protocols import StatusSource
 from bioresearcher.stages import datasets, read, screen, search
 from bioresearcher.stages.describe_data import propose_readings
+from bioresearcher.text.format import listing
 
 SCREENING, SEARCH = "screening.json", "search.json"
 FOUND = "datasets_found.json"
@@ -111,9 +112,14 @@ async def screen_papers(state: RunState, runtime: Runtime[RunContext]) -> Update
         include=screen.find_named(c.settings.include, papers).ids,
         exclude=screen.find_named(c.settings.exclude, papers).ids,
         preprints=screen.unique(papers).preprints,
+        read_all=c.settings.read_all,
     )
     screened = await screen.screen_papers(c.caller, c.objective, papers, [close[p.id] for p in papers], rules)
     c.folder.write_list(screened, SCREENING)
+    aside = [s.paper_id for s in screened if s.decided_by == "set aside"]
+    if aside:
+        told = f"set aside as irrelevant: {listing(aside)}; --read-all reads them, --include ID one of them"
+        c.caller.events.emit("note", "screen_papers", "info", told)
     kept = [s.paper_id for s in screened if s.kept]
     rounds = search.with_kept(state["rounds"], kept)
     c.folder.write_list(rounds, SEARCH)

@@ -41,7 +41,7 @@ from bioresearcher.graph.lock import RunLock
 from bioresearcher.graph.prepare import RunInputs, open_context, resource_digests, versions
 from bioresearcher.graph.replay import LEDGER, ReplaySource, answers_of, ended, without_budget
 from bioresearcher.graph.revise import Compiled, ShowRevision, apply_revisions, revise_run
-from bioresearcher.graph.run_totals import answers, change_budget, interventions, known_limits, totals
+from bioresearcher.graph.run_totals import answers, change_budget, interventions, known_limits, spent_for, totals
 from bioresearcher.graph.services import MakeBackend, MakeMeter, ModelOptions, budget_of, describe_backend
 from bioresearcher.graph.state import CLASSES, initial_state
 from bioresearcher.llm.budget import Meter
@@ -315,6 +315,7 @@ class Runner:
         self, context: RunContext, record: RunRecord, started: float, status: str, stopped_by: str
     ) -> RunRecord:
         """Write the manifest and the reports at the end of this process's work."""
+        rows = context.caller.ledger.rows()
         spent = totals(context, self._values, record.totals.wall_s + time.monotonic() - started)
         record = RunRecord.model_validate(
             {
@@ -325,7 +326,8 @@ class Runner:
                 "finished": now(),
                 "inputs": dict(sorted({**record.inputs, **context.added.recorded}.items())),
                 "totals": spent,
-                "usage": context.caller.ledger.rows(),
+                "usage": rows,
+                "spent": spent_for(rows, papers=spent.papers_read, protocols=bool(spent.steps), tasks=spent.tasks),
                 "decisions": [*self._values.get("decisions", []), *interventions(self.folder)],
                 "settings": record.settings | self._new_budget,
                 "failures": self._values.get("failures", []),

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bioresearcher.execution.task_records import automation
 from bioresearcher.graph.context import QUESTIONS, RunContext
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.answer import Answers
-from bioresearcher.schemas.base import UsageRow
+from bioresearcher.schemas.base import Usage, UsageRow
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.execution import DryLabTask, TaskRecord
 from bioresearcher.schemas.paper_report import PaperReport
 from bioresearcher.schemas.protocol import Protocol
-from bioresearcher.schemas.run import Decision, RunRecord, Totals
+from bioresearcher.schemas.run import Decision, RunRecord, Spent, Totals
 from bioresearcher.settings import BUDGET, Settings
 from bioresearcher.stages.answers import answer_questions
 
@@ -114,6 +115,45 @@ def totals(context: RunContext, values: dict[str, Any], wall_s: float) -> Totals
         cost_per_verified_usd=auto.cost_per_verified_usd,
         wall_s=round(wall_s, 1),
         cpu_s=round(sum(a.use.cpu_s for r in records for a in r.attempts), 1),
+    )
+
+
+_WORK: Mapping[str, tuple[str, str]] = {
+    "search/": ("search", "run"),
+    "literature/": ("reading", "paper"),
+    "designer/": ("design", "protocol"),
+    "reviewer/": ("review", "protocol"),
+    "programmer/extract_tasks": ("tasks", "task"),
+    "programmer/write_code": ("code", "task"),
+    "programmer/repair_code": ("repairs", "task"),
+    "programmer/": ("code", "task"),
+}
+"""Beginning of a prompt's name, the longest first that fits -> what its calls are spent for, and the unit."""
+
+
+def spent_for(rows: Sequence[UsageRow], *, papers: int, protocols: int, tasks: int) -> tuple[Spent, ...]:
+    """Sum the use of models by what it was spent for, in the order of the pipeline; steps of no known kind are `other`.
+
+    Screening counts as search: `papers` are those that were read.
+    """
+    units = {"run": 1, "paper": papers, "protocol": protocols, "task": tasks}
+    sums: dict[tuple[str, str], Usage] = {}
+    for row in rows:
+        known = max((p for p in _WORK if row.step.startswith(p)), key=len, default="")
+        work = _WORK.get(known, ("other", "run"))
+        sums[work] = sums.get(work, Usage()) + row.usage
+    order = [*dict.fromkeys(_WORK.values()), ("other", "run")]
+    return tuple(
+        Spent(
+            work=work,
+            unit=unit,
+            units=units[unit],
+            usage=sums[work, unit],
+            not_cached=sums[work, unit].input_tokens - sums[work, unit].cached_tokens,
+            input_per_unit=round(sums[work, unit].input_tokens / units[unit], 1) if units[unit] else None,
+        )
+        for work, unit in order
+        if (work, unit) in sums
     )
 
 

@@ -5,8 +5,10 @@ Tasks are the dry steps of the protocol, their code is that of the skills.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 from pydantic import JsonValue
 
@@ -62,7 +64,7 @@ def _task(step: ProtocolStep, contract: SkillContract, ids: dict[str, str]) -> D
         goal=step.action,
         step_ids=(step.id,),
         questions=step.questions,
-        inputs=tuple(i for i in (_input(s.name, s.source, ids) for s in step.inputs) if i is not None),
+        inputs=tuple(i for i in (task_input(s.name, s.source, ids) for s in step.inputs) if i is not None),
         outputs=contract.outputs,
         parameters=_parameters(step, contract),
         language=contract.language,
@@ -71,13 +73,17 @@ def _task(step: ProtocolStep, contract: SkillContract, ids: dict[str, str]) -> D
     )
 
 
-def _input(name: str, source: str, ids: dict[str, str]) -> TaskInput | None:
+def task_input(name: str, source: str, ids: Mapping[str, str] = MappingProxyType({})) -> TaskInput | None:
+    """Return the input of a task for that of a step; None for what was given by hand.
+
+    What a step makes comes from the task that `ids` names for the step, else from that which carries the step out.
+    """
     kind, _, rest = source.partition(":")
     owner, _, item = rest.partition("/")
     if kind == "dataset":
         return TaskInput(name=name, dataset=owner, file=item)
-    if kind == "step" and owner in ids:
-        return TaskInput(name=name, task=ids[owner], output=item)
+    if kind == "step":
+        return TaskInput(name=name, task=ids.get(owner, owner), output=item)
     return None
 
 
@@ -343,6 +349,8 @@ class Binding:
             return None  # neither a set nor genes are named: there is nothing to score
         for parameter in use.skill.contract.parameters:
             value = self._value(parameter, use)
+            if value is None and parameter.source is None and not parameter.required:
+                continue  # a person's or model's choice that the rules do not make
             if value is None and parameter.required and parameter.source not in {"time_unit", "endpoint", "scale"}:
                 return None
             text = value if value is not None else NONE if parameter.source == "batch_column" else NOT_STATED

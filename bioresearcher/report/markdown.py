@@ -47,6 +47,7 @@ MAX_NOT_READ = 50
 EXCLUSION_REASONS: dict[DecidedBy, str] = {
     "score": "below the score",
     "own": "given by the researcher",
+    "set aside": "given by the researcher, and irrelevant to the objective",
     "person": "taken out by a person",
     "limit": "beyond the number of papers read",
     "distance": "too far from the objective to be judged",

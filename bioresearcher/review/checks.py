@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from bioresearcher.review import (
     checks_agreement,
     checks_amounts,
+    checks_code,
     checks_counts,
     checks_data,
     checks_flow,
@@ -41,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     *checks_statistics.CHECKS,
     *checks_study.CHECKS,
     *checks_agreement.CHECKS,
+    *checks_code.CHECKS,
     *checks_study.COVERAGE_CHECKS,
     *checks_safety.CHECKS,
 )

@@ -25,6 +25,7 @@ class ExtractTasksInput(Value):
     protocol: Protocol
     datasets: tuple[Dataset, ...]
     skills: tuple[SkillBrief, ...]
+    steps: tuple[str, ...] = Field(default=(), description="ids of the steps that are asked about")
 
 
 class TasksDraft(Value):

@@ -92,7 +92,9 @@ class PaperAnswers(Value):
     reason: str = Field(description="one sentence, naming what decided", json_schema_extra=SENTENCE)
 
 
-DecidedBy = Literal["score", "own", "person", "limit", "distance", "retraction", "preprint", "type", "language", "year"]
+DecidedBy = Literal[
+    "score", "own", "set aside", "person", "limit", "distance", "retraction", "preprint", "type", "language", "year"
+]
 """Reason why a paper is read or not: its score, the researcher's own paper (`own`), a person, a limit on the papers
 that are read (`limit`) or judged (`distance`), or a rule."""
 

@@ -203,6 +203,7 @@ class Rehearsal(Value):
     )
     shown: str = Field(default="", description="what it printed, shortened")
     error: str = Field(default="", description="how it ended, when it failed or was not run")
+    files: tuple[str, ...] = Field(default=(), description="files that it wrote")
     sha256: str = Field(description="digest of the script that was run")
 
 

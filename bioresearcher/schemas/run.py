@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from bioresearcher.schemas.answer import Answers
-from bioresearcher.schemas.base import Objective, Origin, Requirement, UsageRow, Value
+from bioresearcher.schemas.base import Objective, Origin, Requirement, Usage, UsageRow, Value
 from bioresearcher.schemas.execution import Limits
 from bioresearcher.schemas.paper import Failure
 from bioresearcher.schemas.review import CheckFinding, DraftReview
@@ -108,6 +108,17 @@ class AddedInput(Value):
     digests: dict[str, str] = Field(description="path -> sha256 of every file that was read")
 
 
+class Spent(Value):
+    """Use of models for one kind of work, over all its steps; `units` counts papers, protocols or tasks."""
+
+    work: str = Field(description="search, reading, design, review, tasks, code, repairs or answer")
+    unit: str = Field(description="paper, protocol, task or run")
+    units: int
+    usage: Usage
+    not_cached: int = Field(description="input tokens that no cache saved")
+    input_per_unit: float | None = Field(description="input tokens for each unit; null: there is none")
+
+
 class RunRecord(Value):
     """`run.json`."""
 
@@ -132,6 +143,7 @@ class RunRecord(Value):
     inputs: dict[str, str] = Field(default_factory=dict, description="input files -> sha256")
     totals: Totals = Totals()
     usage: tuple[UsageRow, ...] = Field(default=(), description="use of models by step, role and model")
+    spent: tuple[Spent, ...] = Field(default=(), description="use of models by what it was spent for")
     decisions: tuple[Decision, ...] = ()
     failures: tuple[Failure, ...] = ()
     not_verified: tuple[str, ...] = ()

@@ -26,9 +26,9 @@ from bioresearcher.settings.values import BUDGET, MODEL_KEYS, Settings
 
 _PATHS = ("project", "agents_dir", "prompts_dir", "skills_dir", "prices")
 _PATH_LISTS = ("pubmed_xml",)
+_PLAIN = ("workspace", "sandbox", "only_own", "read_all", "chroma_url", "jobs", "backend")
 _ENVIRONMENT = {
-    f"BIORESEARCHER_{name.removesuffix('_dir').upper()}": name
-    for name in ("workspace", "sandbox", "only_own", "chroma_url", "jobs", "backend", *BUDGET, *_PATHS, *_PATH_LISTS)
+    f"BIORESEARCHER_{name.removesuffix('_dir').upper()}": name for name in (*_PLAIN, *BUDGET, *_PATHS, *_PATH_LISTS)
 }
 """Variable -> the setting it holds."""
 _MODEL = "BIORESEARCHER_MODEL"

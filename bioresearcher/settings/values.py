@@ -88,6 +88,7 @@ class Settings(Value):
     only_own: bool = Field(
         default=False, description="search only the researcher's own papers and data; ask no service"
     )
+    read_all: bool = Field(default=False, description="read given papers also when screening finds them irrelevant")
     pubmed_xml: tuple[Path, ...] = Field(
         default=(), description="PubMed XML files and folders that are searched offline"
     )

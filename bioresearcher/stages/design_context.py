@@ -27,6 +27,7 @@ from bioresearcher.schemas.protocol import (
 from bioresearcher.schemas.question import Questions
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.stages.draft_cleanup import MAX_PARTS, Known, with_sources
+from bioresearcher.stages.script_tasks import script_tasks
 from bioresearcher.stages.tasks import tasks_left_out
 from bioresearcher.text.format import listing
 from bioresearcher.text.normalise import known_id
@@ -242,7 +243,9 @@ def beyond_limit(bench: DesignContext, protocol: Protocol) -> str:
         SkillBrief(name=s.name, description=s.description, contract=s.contract) for s in bench.skills.values()
     )
     values = ExtractTasksInput(protocol=protocol, datasets=bench.datasets, skills=briefs)
-    return tasks_left_out(tasks_by_rule(values).tasks, protocol, bench.max_tasks)
+    tasks = tasks_by_rule(values).tasks
+    scripted = script_tasks(protocol, bench.datasets, {i for t in tasks for i in t.step_ids})
+    return tasks_left_out((*tasks, *scripted), protocol, bench.max_tasks)
 
 
 def _data_notes(bench: DesignContext) -> list[str]:

@@ -352,6 +352,8 @@ def unbound(step: ProtocolStepDraft, ground: StepReferences) -> str:
         if source is not None and not _fits(source, given.kind, (given.skill, given.output), before, ground.datasets):
             return f"input {given.name} of {step.skill} cannot be {title_of(source)}"
     printed = {p.name: p.value for p in step.parameters}
+    if sources.get("scores", "").startswith("dataset:") and printed.get("score_column", NOT_STATED) == NOT_STATED:
+        return f"parameter score_column of {step.skill} must name a column of {title_of(sources['scores'])}"
     for parameter in contract.parameters:
         value = printed.get(parameter.name)
         if value is None and _needed(parameter, step, ground.datasets):
@@ -378,8 +380,14 @@ def _fits(
 ) -> bool:
     """Check whether a source is of the kind that a contract's input demands."""
     owner, _, item = source.partition(":")[2].partition("/")
-    if kind == "output":
-        return owner in before and (before[owner].skill, item) == made_by
+    if source.startswith("step:") and owner in before and before[owner].skill is None:
+        return kind in ("output", "expression")  # a step's own table; the skill says when it cannot read it
+    if kind == "output" and owner in before:
+        return (before[owner].skill, item) == made_by
+    if kind == "output" and made_by == ("signature-scoring", "scores"):
+        kind = "samples"  # any column of the sheet is as good as a score
+    if kind == "expression" and owner in before:
+        return (before[owner].skill, item) == ("expression-filtering", "matrix")
     files = [f for d in datasets if d.id == owner for f in d.files]
     return source.startswith("dataset:") and any(f.name == item and f.kind == kind for f in files)
 

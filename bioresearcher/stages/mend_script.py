@@ -119,7 +119,14 @@ async def _rehearse(stage: Stage, sandbox: Sandbox, copies: Copies, script: Scri
         seen = await rehearse(sandbox, copies.folder, script.text)
         error = seen.refused or seen.error or (f"killed: {seen.killed}" if seen.killed else "")
         place = "" if seen.ok else _place(script, seen)
-        made = Rehearsal(ok=seen.ok, place=place, shown=seen.shown, error="" if seen.ok else error, sha256=sha)
+        made = Rehearsal(
+            ok=seen.ok,
+            place=place,
+            shown=seen.shown,
+            error="" if seen.ok else error,
+            files=tuple(name for name, _ in seen.files),
+            sha256=sha,
+        )
         meta = {"seconds": seen.seconds, "exit_code": seen.exit_code}
         entry = ledger.record_tool(ToolEntry(key, _NAME, 1, 1, "rehearse", sha, made.model_dump_json(), meta))
     record = Rehearsal.model_validate_json(entry.result)

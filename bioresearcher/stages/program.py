@@ -1,9 +1,9 @@
-"""Programming: tasks from the protocol, code for each, runs, repairs, a verified outcome; skills as examples."""
+"""Programming: code for each task, runs, repairs, a verified outcome; skills as examples."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,15 +13,12 @@ from bioresearcher.execution.attempt import AttemptResult, run_attempt
 from bioresearcher.execution.folders import promote
 from bioresearcher.execution.input_snapshot import describe_inputs
 from bioresearcher.execution.languages import missing_package, packages_for
-from bioresearcher.execution.process import output_tail, without_chance
 from bioresearcher.execution.question_check import Asked
 from bioresearcher.execution.task_records import best_result, task_record
-from bioresearcher.llm.ask import ModelClient, ask
-from bioresearcher.offline.skill_binding import extract_tasks as tasks_by_rule
+from bioresearcher.llm.ask import ModelClient
 from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.sandbox.kernel import TalkingSandbox
-from bioresearcher.schemas.ask_design import SkillBrief
-from bioresearcher.schemas.ask_program import CodeDraft, ExtractTasksInput, ProgrammerTurn
+from bioresearcher.schemas.ask_program import CodeDraft, ProgrammerTurn
 from bioresearcher.schemas.base import Origin
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.execution import DryLabTask, Limits, Outcome, TaskCode, TaskRecord
@@ -29,40 +26,21 @@ from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.question import AnalysisSets, Questions
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.skills import shared_modules
+from bioresearcher.stages import shared_code
 from bioresearcher.stages.answers import asked_of, brief
+from bioresearcher.stages.built_on import told_of
 from bioresearcher.stages.cells import Cells, words_of_limits
 from bioresearcher.stages.code_material import definitions_for, examples_for, helper_lines, step_briefs
 from bioresearcher.stages.code_talk import CodeTalk, Failure
-from bioresearcher.stages.fallback import note
-from bioresearcher.stages.prompts import EXTRACT_TASKS, WRITE_CODE
+from bioresearcher.stages.sandbox_answers import Told, recorded_text, told_attempt
 from bioresearcher.stages.script import code_for
-from bioresearcher.stages.tasks import Extracted, accept_tasks
+from bioresearcher.stages.script_tasks import registered_code, with_counts
 from bioresearcher.text.normalise import known_id
 
 FINAL = (Outcome.VERIFIED, Outcome.BLOCKED)
 """Outcomes that no repair can improve."""
 _VETTED = re.compile(r"#?\s*vetted(?:\s+analysis)?\s*:\s*([\w -]+)", re.IGNORECASE)
 """An answer that takes a skill as it is, without writing out its code."""
-
-
-async def extract_tasks(
-    caller: ModelClient,
-    protocol: Protocol,
-    datasets: tuple[Dataset, ...],
-    skills: Mapping[str, Skill],
-    limit: int | None = None,
-) -> Extracted:
-    """Extract the dry-lab tasks in an order in which they can run, and those refused with the reason.
-
-    A model is asked only when there is a dry step that no skill carries out.
-    """
-    briefs = tuple(SkillBrief(name=s.name, description=s.description, contract=s.contract) for s in skills.values())
-    values = ExtractTasksInput(protocol=protocol, datasets=datasets, skills=briefs)
-    by_rule = tasks_by_rule(values).tasks
-    open_steps = {s.id for s in protocol.steps if s.kind == "dry"} - {i for t in by_rule for i in t.step_ids}
-    answer = await ask(caller, EXTRACT_TASKS, values) if caller.by_rule or open_steps else None
-    drafts = answer.value.tasks if answer and answer.origin != "offline" else ()
-    return accept_tasks(by_rule, drafts, protocol, datasets, limit)
 
 
 @dataclass(frozen=True)
@@ -78,6 +56,23 @@ class Workbench:
     questions: Questions = field(default_factory=Questions)
     sets: AnalysisSets = field(default_factory=AnalysisSets)
     protocol: Protocol | None = None
+    definitions: str = ""
+    """Text of the helper module of the protocol's definitions; empty when there is none."""
+    date: str = ""
+    """The run's date (ISO), which scripts see as today."""
+
+    def source(self, task: DryLabTask) -> str:
+        """Return the text of the protocol's steps that a task carries out."""
+        steps = self.protocol.steps if self.protocol else ()
+        return "\n".join(s.model_dump_json() for s in steps if s.id in task.step_ids)
+
+    def support(self, task: DryLabTask) -> Mapping[str, str]:
+        """Return the helper modules of a task's code by file name: its skill's or all shared ones, and definitions."""
+        skill = self.skills.get(task.skill or "")
+        found = skill.support if skill is not None else shared_modules(self.skills, task.language)
+        if not self.definitions or task.language != "python":
+            return found
+        return {**found, shared_code.FILE: self.definitions}
 
     def input_paths(self, task: DryLabTask) -> dict[str, Path]:
         """Return input name -> its file; a missing file is reported by the attempt."""
@@ -97,8 +92,8 @@ class Workbench:
 async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) -> TaskRecord:
     """Write code, run it, repair it; return the record of the best attempt, whose outputs are in the task's folder.
 
-    When a model's code fails and a skill carries out the task, the skill's own code is the last attempt. The record of
-    a task without any code gives the reason.
+    A skill's code, or the registered code of the task's steps, is the first attempt and costs no call; a model is asked
+    where there is neither, and to repair. The record of a task without any code gives the reason.
     """
     inputs = bench.input_paths(task)
     missing = sorted(name for name, path in inputs.items() if not path.is_file())
@@ -109,60 +104,67 @@ async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) 
     lacking = missing_package(task)
     if lacking:  # no code could mend that
         return _unworked(task, Outcome.DEPENDENCY, lacking)
-    # The rules do not read the description, and making it costs a run in the sandbox.
-    schemas = "" if caller.by_rule else await _described(bench, task, inputs)
     questions = asked_of(task, bench.questions, bench.sets)
     async with AsyncExitStack() as stack:
-        cells = None if caller.by_rule else _cells(bench, task, inputs)
-        if cells is not None:
-            await stack.enter_async_context(cells)
-        material = _material(bench, task, schemas, tuple(map(brief, questions)), cells=cells is not None)
-        talk = CodeTalk(caller, material, cells, tasks=len(bench.tasks))
-        return await _worked(caller, bench, talk, inputs, questions)
+        talks: list[CodeTalk] = []
+
+        async def talk() -> CodeTalk:
+            """Begin to talk about the task, once: describing the inputs costs a run in the sandbox."""
+            if not talks:
+                schemas = "" if caller.by_rule else await _described(bench, task, inputs)
+                schemas = recorded_text(caller, task, "inputs", "described", schemas)
+                cells = None if caller.by_rule else _cells(bench, task, inputs)
+                if cells is not None:
+                    await stack.enter_async_context(cells)
+                material = _material(bench, task, schemas, tuple(map(brief, questions)), cells=cells is not None)
+                talks.append(CodeTalk(caller, material, cells, tasks=len(bench.tasks)))
+            return talks[0]
+
+        ready = None if caller.by_rule else ready_code(bench, task)
+        return await _worked(caller, bench, task, talk, ready, inputs, questions)
 
 
 async def _worked(
-    caller: ModelClient, bench: Workbench, talk: CodeTalk, inputs: Mapping[str, Path], questions: Sequence[Asked]
+    caller: ModelClient,
+    bench: Workbench,
+    task: DryLabTask,
+    talk: Callable[[], Awaitable[CodeTalk]],
+    ready: TaskCode | None,
+    inputs: Mapping[str, Path],
+    questions: Sequence[Asked],
 ) -> TaskRecord:
     """Get code, run it, have it repaired; return the record of the best attempt."""
-    task, folder = talk.task, bench.tasks_dir / talk.task.id
-    code = await _first_code(bench, talk)
+    folder = bench.tasks_dir / task.id
+    code = ready or await _first_code(bench, await talk())
     results: list[AttemptResult] = []
+    told: list[Told] = []
     why = code.note or "no code was written"
-
-    async def attempt(code: TaskCode) -> AttemptResult:
-        number = len(results) + 1
+    tried = {code.code}
+    unread = () if ready else (await talk()).unread(code)
+    while code.code.strip():
         result = await run_attempt(
             task,
             code,
             inputs=inputs,
             folder=folder,
-            number=number,
+            number=len(results) + 1,
             sandbox=bench.sandbox,
             limits=bench.limits,
             asked=questions,
+            source=bench.source(task),
+            date=bench.date,
         )
+        result = with_counts(result, task, folder)
         results.append(result)
-        return result
-
-    tried = {code.code}
-    unread = talk.unread(code)
-    while code.code.strip():
-        result = await attempt(code)
-        if result.attempt.outcome in FINAL or len(results) > caller.cards["programmer"].repairs:
+        told.append(told_attempt(caller, task, result, bench.tasks_dir))
+        if told[-1].outcome in FINAL or len(results) > caller.cards["programmer"].repairs:
             break
-        repaired = await _repaired(bench, talk, code, results)
+        repaired = await _repaired(bench, await talk(), code, told)
         if repaired.code in tried:
             break
         tried.add(repaired.code)
         code = repaired
-        unread = talk.unread(code)
-    own = skill_code(bench, task)
-    if own is not None and not any(r.verified or r.attempt.skill == task.skill for r in results):
-        said = "no code of the model passed" if results else why
-        note(caller, WRITE_CODE, f"{task.id}: {said}; the skill's own code is tried")
-        await attempt(own)
-        unread = ()
+        unread = (await talk()).unread(code)
     best = best_result(results)
     if best is None:
         return _unworked(task, Outcome.NOT_RUN, why)
@@ -178,9 +180,7 @@ def _cells(bench: Workbench, task: DryLabTask, inputs: Mapping[str, Path]) -> Ce
     """Return the task's kernel, not yet started; None where there are no cells: for R, and in other sandboxes."""
     if task.language != "python" or not isinstance(bench.sandbox, TalkingSandbox):
         return None
-    skill = bench.skills.get(task.skill or "")
-    support = skill.support if skill is not None else shared_modules(bench.skills, task.language)
-    return Cells(bench.sandbox, task, inputs, support, bench.limits)
+    return Cells(bench.sandbox, task, inputs, bench.support(task), bench.limits)
 
 
 def _material(
@@ -198,10 +198,17 @@ def _material(
         task=task,
         steps=steps,
         questions=questions,
-        registered=code_for(bench.protocol, task.step_ids) if bench.protocol and task.language == "python" else "",
+        registered=_registered(bench, task),
         input_schemas=schemas,
         cells=cells,
     )
+
+
+def _registered(bench: Workbench, task: DryLabTask) -> str:
+    """Return the registered code that a task's programmer is shown."""
+    if bench.protocol is None or task.language != "python":
+        return ""
+    return code_for(bench.protocol, task.step_ids, shared_code.NAME if bench.definitions else "")
 
 
 async def _described(bench: Workbench, task: DryLabTask, inputs: Mapping[str, Path]) -> str:
@@ -212,6 +219,7 @@ async def _described(bench: Workbench, task: DryLabTask, inputs: Mapping[str, Pa
         output = next((o for o in maker.outputs if o.name == given.output), None) if maker else None
         if maker and output:
             notes.append(f"{given.name} was made by task {maker.id}, {maker.title}: {output.description}".rstrip(": "))
+    notes += told_of(bench.tasks_dir, [bench.tasks[i] for i in task.needs if i in bench.tasks])
     return "\n\n".join([await describe_inputs(inputs, bench.sandbox), *notes])
 
 
@@ -231,15 +239,15 @@ async def _first_code(bench: Workbench, talk: CodeTalk) -> TaskCode:
         return TaskCode(code="", origin=talk.origin, note=error.message)
 
 
-async def _repaired(bench: Workbench, talk: CodeTalk, code: TaskCode, results: list[AttemptResult]) -> TaskCode:
+async def _repaired(bench: Workbench, talk: CodeTalk, code: TaskCode, told: list[Told]) -> TaskCode:
     """Ask for a repair, by another way after two failures of one class; the same code when there is no answer."""
-    last = results[-1].attempt
+    last = told[-1]
     failure = Failure(
         code=code.code,
         outcome=last.outcome,
-        message=without_chance(last.message, bench.tasks_dir),
-        output_tail=output_tail(last.stdout, last.stderr, bench.tasks_dir),
-        another_way=sum(r.attempt.outcome is last.outcome for r in results) >= 2,
+        message=last.message,
+        output_tail=last.output_tail,
+        another_way=sum(t.outcome is last.outcome for t in told) >= 2,
     )
     try:
         return _task_code(bench, talk.task, *await talk.mended(failure))
@@ -257,10 +265,18 @@ def _task_code(bench: Workbench, task: DryLabTask, draft: CodeDraft, origin: Ori
             return own.model_copy(update={"note": draft.note})
     return TaskCode(
         code="" if named else draft.code,
-        support=skill.support if skill is not None else shared_modules(bench.skills, task.language),
+        support=bench.support(task),
         origin=origin,
         note=draft.note or ("it names a skill that does not carry out this task" if named else ""),
     )
+
+
+def ready_code(bench: Workbench, task: DryLabTask) -> TaskCode | None:
+    """Return the code that a task has without a model: its skill's, or the registered code of its steps."""
+    own = skill_code(bench, task)
+    if own is not None or bench.protocol is None:
+        return own
+    return registered_code(bench.protocol, tuple(bench.datasets.values()), task)
 
 
 def skill_code(bench: Workbench, task: DryLabTask) -> TaskCode | None:

@@ -282,6 +282,7 @@ class ScreeningRules:
         exclude: Ids of papers that are not used.
         preprints: Ids of preprints, with the id of what was published of them.
         taken_in: Reason recorded for the included ones.
+        read_all: True if given papers are read whatever screening says of them.
     """
 
     since: int | None = None
@@ -294,6 +295,7 @@ class ScreeningRules:
     exclude: Collection[str] = ()
     preprints: Mapping[str, str] = field(default_factory=dict)
     taken_in: str = "Taken in with --include"
+    read_all: bool = False
 
 
 async def screen_papers(
@@ -306,8 +308,8 @@ async def screen_papers(
     """Decide on each paper and give the reason, best first.
 
     Papers that a rule leaves out are not judged. Of the others the closest to the objective are judged, and own and
-    included papers always. Own papers are kept; others need three yes answers, or those on condition and question. At
-    most `limit` are kept, included ones first.
+    included papers always. Own papers are kept, unless a model answers all five questions with no; others need three
+    yes answers, or those on condition and question. At most `limit` are kept, included ones first.
     """
     by_id = {p.id: p for p in papers}
     close = dict(zip((p.id for p in papers), relevance, strict=True))
@@ -367,6 +369,9 @@ def _decision(row: ScreenedPaper, paper: Paper, rules: ScreeningRules) -> tuple[
     decided_by: DecidedBy = "score"
     if paper.id in rules.include:
         keep, decided_by, why = True, "person", rules.taken_in
+    elif paper.source == "own" and _irrelevant(row) and not rules.read_all:
+        said = f"None of five questions was answered yes; --include {paper.id} or --read-all reads it"
+        keep, decided_by, why = False, "set aside", f"Given by the researcher, and set aside. {said}"
     elif paper.source == "own":
         keep, decided_by, why = True, "own", "Given by the researcher"
     else:
@@ -382,6 +387,11 @@ def _rank(row: ScreenedPaper) -> int:
     similarity alone does (`benchmarks/README.md`).
     """
     return LEAST_SCORE - (not _worth_reading(row)) if row.origin == "offline" else row.score
+
+
+def _irrelevant(row: ScreenedPaper) -> bool:
+    """Check for five answers of no by a model: the rules see shared words only, which is no ground to set aside."""
+    return row.origin != "offline" and row.answers is not None and row.score == 0
 
 
 def _worth_reading(row: ScreenedPaper) -> bool:

@@ -28,14 +28,18 @@ SCRIPT_FILE: Final = "protocol-script.py"
 MADE_FOLDER: Final = "protocol-data"
 """Folder beside the script with the tables that were made of the given files before it."""
 
-_HEAD: Final = '''import gzip
+IMPORTS: Final = """import gzip
+import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import stats
+"""
 
+_PLACES: Final = '''
 DATA = Path(os.environ.get("DATA", "data"))  # the folder of the files as they were given
 MADE = Path(__file__).resolve().with_name("protocol-data")  # tables that were made of them before this script
 OUT = Path(os.environ.get("OUT", "."))  # the folder of tables and figures
@@ -55,7 +59,26 @@ def entry(dataset, name):
                 raise FileNotFoundError(f"{path} is {'twice' if found else 'not'} below {DATA} and not in {MADE}")
             return found[0], features
     raise FileNotFoundError(f"there is no file {name!r} of {dataset!r}; there is {', '.join(map(str, FILES))}")
+'''
 
+_TASK_PLACES: Final = '''
+_TASK = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+OUT = Path(_TASK["outputs"]["findings"]).parent  # the folder of tables and figures
+REHEARSAL = False
+FILES = {
+%s
+}
+
+
+def entry(dataset, name):
+    """Return the path of a file and its column of features; name is the short name or that of the file."""
+    for (of, short), (given, file_name, features) in FILES.items():
+        if of == dataset and name in (short, file_name):
+            return Path(_TASK["inputs"][given]), features
+    raise FileNotFoundError(f"there is no file {name!r} of {dataset!r}; there is {', '.join(map(str, FILES))}")
+'''
+
+_READERS: Final = '''
 
 def file(dataset, name):
     """Return the path of a file."""
@@ -83,11 +106,48 @@ def gene_sets(dataset, name):
     return {row[0]: [gene for gene in row[2:] if gene] for row in rows if len(row) > 2}
 
 
+_FINDINGS = []
+
+
+def finding(statement, values=None, **result):
+    """Print a result in words and keep it with its numbers; what answers a question has kind=, n=, estimate= …."""
+    print(statement)
+    numbers = {name: value for name, value in result.items() if not isinstance(value, (str, type(None)))}
+    kept = {"statement": str(statement), "values": _plain({**numbers, **(values or {})})}
+    _FINDINGS.append(kept | ({"result": _plain(result)} if result else {}))
+    (OUT / "findings.json").write_text(json.dumps(_FINDINGS, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def _plain(value):
+    """Return numbers of numpy as those of Python, and none that is not finite."""
+    if isinstance(value, dict):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple, set, np.ndarray, pd.Series, pd.Index)):
+        return [_plain(one) for one in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+'''
+
+_CHECK: Final = '''
+
 def check(what, seen, planned, shuffled=False):
     """Print a count, and stop where it is not the planned one; a rehearsal does not test those of shuffled columns."""
     print(f"{what}: {seen}" + ("" if seen == planned else f" (planned: {planned})"))
     if seen != planned and not (REHEARSAL and shuffled):
         raise ValueError(f"{what}: {seen}, planned {planned}: stop and find the reason")
+'''
+
+_TASK_CHECK: Final = '''
+
+_COUNTS = []
+
+
+def check(what, seen, planned, shuffled=False):
+    """Print and keep a count; a program reads after the run whether each is the planned one, and stops if not."""
+    same = bool(np.all(seen == planned))
+    print(f"{what}: {seen}" + ("" if same else f" (planned: {planned})"))
+    kept = {"what": str(what), "seen": _plain(seen), "planned": _plain(planned), "same": "yes" if same else "no"}
+    _COUNTS.append(kept)
 '''
 
 
@@ -135,7 +195,16 @@ def head_of(datasets: Sequence[Dataset]) -> str:
         for f in d.files
         for where in [place_of(d, f)]
     )
-    return _HEAD % "\n".join(rows)
+    return IMPORTS + _PLACES % "\n".join(rows) + _READERS + _CHECK
+
+
+def task_head(files: Sequence[tuple[str, Dataset, DataFile]]) -> str:
+    """Return the head of a task that runs a part of the script: files by (input name, data set, file)."""
+    rows = (
+        f"    ({d.id!r}, {f.name!r}): ({given!r}, {PurePosixPath(f.path).name!r}, {f.feature_column!r}),"
+        for given, d, f in files
+    )
+    return IMPORTS + _TASK_PLACES % "\n".join(rows) + _READERS + _TASK_CHECK
 
 
 def made_files(protocol: Protocol, datasets: Sequence[Dataset]) -> tuple[tuple[Dataset, DataFile], ...]:
@@ -153,16 +222,18 @@ def place_of(dataset: Dataset, file: DataFile) -> str:
     return f"{safe_name(dataset.id)}/{PurePosixPath(file.path).name}"
 
 
-def code_for(protocol: Protocol, step_ids: Sequence[str]) -> str:
+def code_for(protocol: Protocol, step_ids: Sequence[str], module: str = "") -> str:
     """Return the code of steps with that of definitions, and of earlier steps, the nearest first, as far as it fits.
 
-    Empty when the steps have no code.
+    Steps without code have that of the definitions; empty when these have none either. With a `module`, the code of
+    definitions stands there, and a line says so.
     """
     own = [s for s in protocol.steps if s.id in step_ids and s.code.strip()]
+    known = [d.code for d in protocol.definitions if d.code.strip()]
+    pieces = [f"# These definitions can be imported: from {module} import …", *known] if module and known else known
     if not own:
-        return ""
+        return "\n\n".join(p.strip("\n") for p in pieces)
     chosen = {s.id for s in own}
-    pieces = [d.code for d in protocol.definitions if d.code.strip()]
     room = CODE_CHARS - sum(map(len, (*pieces, *(s.code for s in own))))
     before = protocol.steps[: protocol.steps.index(own[-1])]
     for step in (s for s in reversed(before) if s.code.strip() and s.id not in chosen):

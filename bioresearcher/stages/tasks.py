@@ -74,7 +74,8 @@ def accept_tasks(
     steps = {step: n for n, t in reversed(list(enumerate((*by_rule, *own)))) for step in t.step_ids}
     named = {t.id: steps[i] for t in reversed(drafts) for i in known_ids(t.step_ids, steps)[:1]}
     named |= {t.id: n for n, t in reversed(list(enumerate(own, len(by_rule))))}
-    linked = [*_linked(by_rule, {t.id: n for n, t in enumerate(by_rule)}, {}), *_linked(own, named, steps)]
+    made = {t.id: n for n, t in enumerate(by_rule)}
+    linked = [*_linked(by_rule, made, steps), *_linked(own, named, steps)]
     linked, surplus = _limited(linked, limit)
     tasks = _numbered(linked, protocol)
     checked = _checked(tasks, {(d.id, f.name) for d in datasets for f in d.files})

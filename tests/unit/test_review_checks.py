@@ -46,6 +46,17 @@ def says(step_id: str, more: str) -> Inject:
     return steps(lambda s: s.model_copy(update={"action": f"{s.action} {more}"}), step_id)
 
 
+def coded(*codes: str) -> Inject:
+    """Gives the first steps code, one piece each."""
+
+    def change(protocol: Protocol) -> Protocol:
+        for one, code in zip(protocol.steps, codes, strict=False):
+            protocol = steps(lambda s, code=code: s.model_copy(update={"code": code}), one.id)(protocol)
+        return protocol
+
+    return change
+
+
 def link(where: str, **update: object) -> Inject:
     """Changes a step's link."""
     return steps(lambda s: s.model_copy(update={"links": (s.links[0].model_copy(update=update),)}), where)
@@ -263,6 +274,12 @@ DEFECTS: list[tuple[str, str, Inject]] = [
         "G-CON-02",
         "two numbers",
         lambda p: says("1.1", "There are 20 patients.")(says("3.2", "Use the 25 patients.")(p)),
+    ),
+    ("G-CON-03", "two values of a constant", coded("FDR = 0.05\n", "FDR = 0.10\n")),
+    (
+        "G-CON-03",
+        "two functions of one name",
+        coded("def score(x):\n    return x.mean()\n", "def score(x):\n    return x.median()\n"),
     ),
     ("G-FLO-10", "a circle", fields("1.2", inputs=(StepInput(name="s", source="step:2.2/scores"),))),
     ("G-STA-11", "two per group", says("2.1", "Compare 2 patients per group.")),
@@ -536,3 +553,17 @@ def test_a_flaw_never_raises_the_metric_it_concerns_in_an_already_flawed_protoco
     metric = next(g.metric for g in CHECKS if g.id == gate)
     worse = review_by_rule(inject(start), context()).metrics[metric].score
     assert worse <= review_by_rule(start, context()).metrics[metric].score, what
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [
+        ("SEED = 1\n", "SEED = 1\n"),
+        ('def f(x):\n    """Says so."""\n    return x\n', "def f(x):\n    return x\n"),
+        ("N = len(sheet)\n", "N = 4\n"),
+        ("fdr = 0.05\n", "fdr = 0.1\n"),
+        ("A = {1, 2}\nA = {2, 3}\n", "("),
+    ],
+)
+def test_code_that_agrees_with_itself_is_not_said_to_differ(codes: tuple[str, ...]) -> None:
+    assert "G-CON-03" not in {f.gate for f in run_checks(coded(*codes)(S.clean_protocol()), S.context())}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from scripted_backend import ScriptedBackend
 
-from bioresearcher.errors import OutsideError
+from bioresearcher.errors import OutsideError, RefusalError
 from bioresearcher.events import EventLog
 from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.ledger import Ledger
@@ -70,6 +70,30 @@ async def test_a_retracted_own_paper_is_left_out_too(tmp_path: Path) -> None:
     assert not rows["PMID1"].kept
 
 
+@pytest.mark.parametrize(
+    ("yes", "more", "kept", "decided_by"),
+    [
+        (0, {}, False, "set aside"),
+        (1, {}, True, "own"),
+        (0, {"read_all": True}, True, "own"),
+        (0, {"include": ["PMID1"]}, True, "person"),
+    ],
+)
+async def test_a_given_paper_of_no_use_is_set_aside_and_named(
+    tmp_path: Path, yes: int, more, kept: bool, decided_by: str
+) -> None:
+    rows = await screened(tmp_path, [paper("PMID1", source="own")], [yes], **more)
+    row = rows["PMID1"]
+    assert (row.kept, row.decided_by) == (kept, decided_by)
+    assert ("--read-all reads it" in row.reason) is (decided_by == "set aside")
+
+
+async def test_a_given_paper_that_could_not_be_judged_is_read(tmp_path: Path) -> None:
+    door = replace(caller(tmp_path, [RefusalError("it declined")]), rules=None)
+    (row,) = await screen_papers(door, OBJECTIVE, [paper("PMID1", source="own")], [0.9], ScreeningRules())
+    assert (row.kept, row.decided_by) == (True, "own")
+
+
 async def test_an_included_retracted_paper_is_used_and_stamped(tmp_path: Path) -> None:
     rows = await screened(tmp_path, [RETRACTED], [0], include=["PMID1"])
     assert (rows["PMID1"].kept, rows["PMID1"].decided_by) == (True, "person")
@@ -111,7 +135,7 @@ def test_a_preprint_yields_to_what_was_published_of_it() -> None:
 
 async def test_only_the_closest_are_judged_and_own_papers_always(tmp_path: Path) -> None:
     papers = [paper("PMID1"), paper("PMID2"), paper("PMID3"), paper("own-1", source="own")]
-    rows = await screened(tmp_path, papers, [5, 5, 0], judged=2)
+    rows = await screened(tmp_path, papers, [5, 5, 1], judged=2)
     assert rows["PMID3"].reason == "Not judged: number 3 by similarity, and the closest 2 are judged."
     assert rows["PMID3"].decided_by == "distance"
     assert rows["own-1"].kept

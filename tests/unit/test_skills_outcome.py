@@ -519,3 +519,35 @@ def test_ridge_cox_does_not_circle_around_its_optimum_with_few_events(breast):
     z = stats.zscore(x[:, np.argsort(-code["cox_score_statistic"](x, *y.to_numpy().T))[:20]], ddof=1)
     careful = CoxPHFitter(penalizer=0.1).fit(y.join(pd.DataFrame(z)), *y.columns, fit_options={"step_size": 0.05})
     assert code["fit_cox"](z, y, 0.1) == pytest.approx(careful.params_.to_numpy(), abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["cox-regression", "kaplan-meier", "correlation"])
+def test_a_column_of_any_table_takes_the_place_of_the_score(name, cohort, tmp_path):
+    inputs, values = made_task(cohort)
+    known = good(name, inputs, values, tmp_path / "score")
+    scores = pd.read_csv(inputs["scores"], sep="\t")
+    scores = scores.assign(proliferation=10 * scores["score"] + 3).drop(columns="score")
+    scores.to_csv(tmp_path / "own.tsv", sep="\t", index=False)
+    own = inputs | {"scores": tmp_path / "own.tsv"}
+    made = good(name, own, values | {"score_column": "proliferation"}, tmp_path / "own")
+    assert [f["statement"] for f in findings(made)] == [f["statement"] for f in findings(known)]
+    code, _ = run(name, own, values, tmp_path / "unnamed")
+    assert code == 65
+
+
+@pytest.mark.parametrize("name", ["cox-regression", "kaplan-meier", "correlation"])
+def test_a_column_of_the_sample_sheet_takes_the_place_of_the_score(name, cohort, tmp_path):
+    inputs, values = made_task(cohort)
+    values |= {"score_column": "age", "gene_set": None, "covariates": ["grade"], "sample_column": "id"}
+    made = good(name, inputs | {"scores": inputs["samples"]}, values, tmp_path / "age")
+    assert "age" in findings(made)[0]["statement"]
+
+
+def test_a_column_with_one_value_is_no_score(cohort, tmp_path, capsys):
+    inputs, values = made_task(cohort)
+    sheet = pd.read_csv(inputs["samples"], sep="\t").assign(plate=1)
+    sheet.to_csv(tmp_path / "flat.tsv", sep="\t", index=False)
+    flat = inputs | {"scores": tmp_path / "flat.tsv"}
+    code, _ = run("cox-regression", flat, values | {"score_column": "plate", "sample_column": "id"}, tmp_path / "flat")
+    assert code == 65
+    assert "column 'plate' has one value only" in capsys.readouterr().err

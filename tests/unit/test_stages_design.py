@@ -21,7 +21,7 @@ from bioresearcher.schemas.paper_report import (
     ReportPart,
     ReportStep,
 )
-from bioresearcher.schemas.protocol import ProtocolPart
+from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart
 from bioresearcher.skills import load_skills
 from bioresearcher.stages import design
 from bioresearcher.stages.design_context import DesignContext, assemble_again, assemble_protocol
@@ -264,6 +264,34 @@ def test_a_vetted_analysis_must_be_bound_in_full() -> None:
         step("1.2", skill=DE, inputs=swapped, parameters=BOUND["parameters"]), outlined()[0].outline[1], ground()
     )
     assert "cannot be dataset:GSE1/expression" in unbound(wrong, ground())
+
+
+def survival(source: str, made_by: str | None = None, **parameters: str) -> str:
+    """What a Cox model of a score from a source lacks, after a step 1.1 that a skill, or none, carries out."""
+    lines = (
+        OutlineLine(id="1.1", title="a", datasets=("GSE1",), skill=made_by, outputs=("scores", "own")),
+        OutlineLine(id="1.2", title="b", datasets=("GSE1",), skill="cox-regression"),
+    )
+    part = outlined()[0].model_copy(update={"outline": lines})
+    known = replace(ground(), parts=(part,))
+    given = {"time_column": "status", "event_column": "status", "dataset_label": "GSE1", "adjust_for_group": "true"}
+    given |= {"maximum_missing": "0.3", "events_per_variable": "10", "alpha": "0.05", **parameters}
+    draft = step(
+        "1.2",
+        skill="cox-regression",
+        inputs=[{"name": "scores", "source": source}, {"name": "samples", "source": "dataset:GSE1/samples"}],
+        parameters=[{"name": n, "value": v} for n, v in given.items()],
+    )
+    return unbound(tidy_step(draft, lines[1], known), known)
+
+
+def test_a_skill_takes_the_table_of_a_step_of_own_code_or_a_column_of_the_sheet() -> None:
+    assert survival("step:1.1/own", score_column="index") == ""
+    assert survival("step:1.1/scores", "signature-scoring") == ""
+    assert survival("dataset:GSE1/samples", score_column="status") == ""
+    assert "score_column of cox-regression must name a column" in survival("dataset:GSE1/samples")
+    assert "cannot be step:1.1/own" in survival("step:1.1/own", "expression-filtering")
+    assert "cannot be dataset:GSE1/expression" in survival("dataset:GSE1/expression", score_column="status")
 
 
 @given(st.integers(0, 10**6))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import model_answers as answers
@@ -21,7 +22,8 @@ from bioresearcher.schemas.dataset import Column, DataFile, Dataset
 from bioresearcher.schemas.execution import DryLabTask, Limits, Outcome
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.skills import load_skills
-from bioresearcher.stages import program
+from bioresearcher.stages import extract, program
+from bioresearcher.stages.built_on import told_of
 from bioresearcher.stages.code_material import WHOLE_CHARS, examples_for
 from bioresearcher.stages.tasks import accept_tasks, tasks_left_out
 
@@ -67,7 +69,7 @@ def task(name: str, *steps: str, inputs=(), outputs=None, **more) -> DryLabTask:
 
 async def test_steps_with_a_vetted_analysis_need_no_model(tmp_path: Path) -> None:
     door = caller(tmp_path, [])
-    found = await program.extract_tasks(door, protocol(SKILL, "wet"), (dataset(tmp_path),), SKILLS)
+    found = await extract.extract_tasks(door, protocol(SKILL, "wet"), (dataset(tmp_path),), SKILLS)
     assert [(t.id, t.skill, t.step_ids) for t in found.tasks] == [("T1", SKILL, ("1.1",))]
     assert found.tasks[0].outputs == SKILLS[SKILL].contract.outputs
     assert found.refused == ()
@@ -84,7 +86,7 @@ async def test_a_models_tasks_join_those_of_vetted_analyses(tmp_path: Path) -> N
             task("E", "1.3", inputs=[{"name": "y", "task": "C", "output": "table"}]),
         )
     )
-    found = await program.extract_tasks(
+    found = await extract.extract_tasks(
         caller(tmp_path, [draft]), protocol(SKILL, None, None), (dataset(tmp_path),), SKILLS
     )
     assert [(t.id, t.title, t.skill) for t in found.tasks] == [
@@ -97,15 +99,50 @@ async def test_a_models_tasks_join_those_of_vetted_analyses(tmp_path: Path) -> N
     assert [(f.item, f.message) for f in found.refused] == [("D", "it carries out no dry step of the protocol")]
 
 
-async def test_an_empty_list_leaves_the_tasks_of_vetted_analyses(tmp_path: Path) -> None:
+async def test_steps_that_no_answer_takes_up_are_tasks_with_what_the_steps_state(tmp_path: Path) -> None:
     events: list[Event] = []
     for reply in (TasksDraft(tasks=()), RefusalError("it declined")):
         folder = tmp_path / type(reply).__name__
         folder.mkdir()
-        door = caller(folder, [reply], events)
-        found = await program.extract_tasks(door, protocol(SKILL, None), (dataset(tmp_path),), SKILLS)
-        assert [t.id for t in found.tasks] == ["T1"]
-    assert "extract_tasks: answered by rule" in notes(events)
+        door = caller(folder, [reply], events, rules=False)
+        found = await extract.extract_tasks(door, protocol(SKILL, None, None), (dataset(tmp_path),), SKILLS)
+        assert [(t.id, t.step_ids) for t in found.tasks] == [("T1", ("1.1",)), ("T2", ("1.2", "1.3"))]
+        copied = found.tasks[1]
+        assert [(i.dataset, i.file) for i in copied.inputs] == [("D1", "samples")]
+        assert [(o.name, o.file) for o in copied.outputs] == [("table", "table.tsv"), ("findings", "findings.json")]
+        assert copied.parameters["case"] == "b"
+        assert copied.goal == "Do it.\nDo it."
+        assert found.refused == ()
+    assert "the steps become tasks as they are: it declined" in notes(events)
+
+
+async def test_a_models_task_gets_from_its_steps_what_it_leaves_out(tmp_path: Path) -> None:
+    draft = TasksDraft(tasks=(task("A", "1.1", "1.2", parameters={"case": "z"}),))
+    found = await extract.extract_tasks(caller(tmp_path, [draft]), protocol(None, None), (dataset(tmp_path),), SKILLS)
+    (made,) = found.tasks
+    assert made.step_ids == ("1.1", "1.2")
+    assert [(i.dataset, i.file) for i in made.inputs] == [("D1", "samples")]
+    assert (made.parameters["case"], made.parameters["control"], made.goal) == ("z", "a", "Do it.\nDo it.")
+
+
+async def test_many_steps_are_asked_about_by_parts(tmp_path: Path) -> None:
+    plan = protocol(*[None] * 7)
+    second = plan.parts[0].model_copy(
+        update={
+            "id": "2",
+            "steps": tuple(s.model_copy(update={"id": s.id.replace("1.", "2.")}) for s in plan.parts[0].steps),
+        }
+    )
+    plan = plan.model_copy(update={"parts": (*plan.parts, second)})
+    door = caller(tmp_path, [TasksDraft(tasks=(task("T1", "1.1"),)), TasksDraft(tasks=(task("T1", "2.1"),))])
+    found = await extract.extract_tasks(door, plan, (dataset(tmp_path),), SKILLS)
+    asked = [r.values.steps for r in door.backend.requests]
+    assert [len(a) for a in asked] == [7, 7]
+    text = door.backend.requests[1].messages[-1].content
+    assert "Step 2.1" in text
+    assert "\nStep 1.1 " not in text
+    assert sorted(i for t in found.tasks for i in t.step_ids) == sorted(s.id for s in plan.steps)
+    assert found.refused == ()
 
 
 def test_cycles_and_inputs_that_do_not_exist_are_refused_with_the_reason(tmp_path: Path) -> None:
@@ -197,7 +234,7 @@ def test_any_task_list_becomes_tasks_that_can_be_run(known: Dataset, seed: int) 
     draft = answers.answer_of(TasksDraft, seed)
     plan = protocol(SKILL, None, None, "wet")
     values = ExtractTasksInput(protocol=plan, datasets=(known,), skills=())
-    assert program.tasks_by_rule(values).tasks == ()
+    assert extract.tasks_by_rule(values).tasks == ()
     found = accept_tasks((), draft.tasks, plan, (known,))
     made: dict[str, DryLabTask] = {}
     for one in found.tasks:
@@ -222,7 +259,7 @@ def workbench(tmp_path: Path) -> tuple[program.Workbench, DryLabTask]:
     plan, data = protocol(SKILL), dataset(tmp_path)
     values = ExtractTasksInput(protocol=plan, datasets=(data,), skills=())
     briefs = values.model_copy(update={"skills": tuple(SKILLS.values())})
-    (made,) = program.tasks_by_rule(briefs).tasks
+    (made,) = extract.tasks_by_rule(briefs).tasks
     bench = program.Workbench(
         tasks_dir=tmp_path / "tasks",
         datasets={"D1": data},
@@ -239,32 +276,29 @@ BAD = "import os\nraise ValueError(f'no {object()} in {os.getcwd()} of process {
 
 @pytest.mark.sandbox
 @pytest.mark.usefixtures("no_sandbox_skip")
-async def test_when_a_models_code_does_not_do_the_vetted_analysis_is_the_last_attempt(tmp_path: Path) -> None:
-    events: list[Event] = []
+async def test_a_vetted_analysis_is_run_without_a_call(tmp_path: Path) -> None:
     bench, made = workbench(tmp_path)
-    replies = [CodeDraft(code=BAD), CodeDraft(code="def f(:\n"), CodeDraft(code=f"{BAD}\n\n")]
-    door = caller(tmp_path, replies, events)
+    door = caller(tmp_path, [], rules=False)
     record = await program.program_task(door, bench, made)
-    assert [(a.code_origin, a.skill) for a in record.attempts] == [("model", None)] * 3 + [("offline", SKILL)]
-    assert record.outcome is Outcome.VERIFIED, record.message
+    assert [(a.code_origin, a.skill, a.outcome) for a in record.attempts] == [("offline", SKILL, Outcome.VERIFIED)]
+    assert door.backend.requests == []
     assert (tmp_path / "tasks" / "T1" / "code.py").read_text() == SKILLS[SKILL].code
-    assert "T1: no code of the model passed; the skill's own code is tried" in notes(events)
-    question = door.backend.requests[1].values
-    assert "0x…" in question.output_tail
-    assert "process …" in question.output_tail
-    assert str(tmp_path) not in question.output_tail + question.message
 
 
 @pytest.mark.sandbox
 @pytest.mark.usefixtures("no_sandbox_skip")
-@pytest.mark.parametrize(
-    "reply", [CodeDraft(code=" ", note="no way"), CodeDraft(code=f"vetted: {SKILL}\n"), RefusalError("it declined")]
-)
-async def test_no_code_or_the_analysis_by_its_name_runs_the_vetted_code_at_once(tmp_path: Path, reply) -> None:
+async def test_a_model_is_asked_where_a_vetted_analysis_fails(tmp_path: Path) -> None:
     bench, made = workbench(tmp_path)
-    replies = [reply] * (2 if isinstance(reply, RefusalError) else 1)
-    record = await program.program_task(caller(tmp_path, replies, rules=False), bench, made)
-    assert [(a.code_origin, a.skill, a.outcome) for a in record.attempts] == [("offline", SKILL, Outcome.VERIFIED)]
+    broken = SKILLS[SKILL].model_copy(update={"code": BAD})
+    bench = replace(bench, skills={**SKILLS, SKILL: broken})
+    door = caller(tmp_path, [CodeDraft(code=SKILLS[SKILL].code)], rules=False)
+    record = await program.program_task(door, bench, made)
+    went = [(a.code_origin, a.outcome) for a in record.attempts]
+    assert went == [("offline", Outcome.RUNTIME), ("model", Outcome.VERIFIED)]
+    question = door.backend.requests[0].values
+    assert "0x…" in question.output_tail
+    assert "process …" in question.output_tail
+    assert str(tmp_path) not in question.output_tail + question.message
 
 
 @pytest.mark.sandbox
@@ -303,10 +337,27 @@ async def test_what_an_earlier_task_made_is_described_as_it_is(tmp_path: Path) -
     (tmp_path / "tasks/T1/outputs" / file).write_text("variable\tmedian_of_age\nage\t49.5\n")
     later = task("T2", "1.1", inputs=[{"name": "earlier", "task": "T1", "output": made.outputs[0].name}])
     door = caller(tmp_path, [CodeDraft(code="", note="no way")], rules=False)
+    record = {"task_id": "T1", "outcome": "verified", "message": "", "exit_ok": True}
+    found = [{"statement": "The median age is 49.5.", "values": {"age": 49.5}}]
+    (tmp_path / "tasks/T1/record.json").write_text(json.dumps({**record, "findings": found}))
     await program.program_task(door, bench, later)
     asked = door.backend.requests[0].messages[-1].content
     assert "median_of_age: number, 0 missing" in asked
     assert f"earlier was made by task T1, {made.title}" in asked
+    assert "The median age is 49.5." in asked
+    assert f"Task T1 is the vetted analysis {SKILL}." in asked
+
+
+def test_of_the_tasks_built_on_the_code_is_told_whole_or_not_at_all(tmp_path: Path) -> None:
+    record = json.dumps({"task_id": "T1", "outcome": "verified", "message": "", "exit_ok": True})
+    for name, code in (("T1", "a = 1\n"), ("T2", "b = 2\n" * 1_000)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "record.json").write_text(record)
+        (tmp_path / name / "code.py").write_text(code)
+    (tmp_path / "T3").mkdir()
+    (tmp_path / "T3" / "record.json").write_text("{")
+    told = told_of(tmp_path, [task("T1"), task("T2"), task("T3"), task("T4")])
+    assert told == ("The code of task T1:\n```python\na = 1\n```",)
 
 
 def test_a_task_is_shown_at_most_one_example_that_fits_within_bounds() -> None:

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import pandas as pd
-from bioskill import Task, match_samples, read_expression, read_samples, two_groups
+from bioskill import (
+    Task,
+    fail,
+    match_samples,
+    numeric_column,
+    read_expression,
+    read_samples,
+    read_table,
+    two_groups,
+)
 
 
 def read_sheet(task: Task, prefix: str = "") -> pd.DataFrame:
@@ -16,6 +25,24 @@ def read_sheet(task: Task, prefix: str = "") -> pd.DataFrame:
         task.parameter(f"{prefix}sample_column"),
         task.parameter(f"{prefix}missing_values", ()),
     )
+
+
+def read_scores(task: Task) -> pd.Series:
+    """Read one number per sample (input `scores`): the column `score`, or that of the parameter `score_column`.
+
+    A named column may stand in any table with sample ids, also in the sample sheet; it is scaled to SD 1 over its known
+    values, as a score of `signature-scoring` is. Samples without a number are left out.
+    """
+    path, column = task.input("scores"), task.parameter("score_column")
+    known = {str(name) for name in read_table(path, dtype=str).columns}
+    ids = next((name for name in ("sample", task.parameter("sample_column")) if name in known), None)
+    table = read_samples(path, ids, task.parameter("missing_values", ()) if column else ())
+    values = numeric_column(table, column or "score").dropna()
+    if column is None:
+        return values
+    if values.nunique() < 2:
+        fail(f"{path.name}: column {column!r} has one value only")
+    return (values - values.mean()) / values.std()
 
 
 def read_matched(task: Task, minimum: int = 6) -> tuple[pd.DataFrame, pd.DataFrame]:

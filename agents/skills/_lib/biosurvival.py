@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from biocohort import read_sheet
+from biocohort import read_scores, read_sheet
 from bioskill import (
     CASE_COLOUR,
     CONTROL_COLOUR,
@@ -18,10 +18,8 @@ from bioskill import (
     fail,
     group_levels,
     number,
-    numeric_column,
     p_value,
     plain_text,
-    read_samples,
     result,
     rounded,
     survival_table,
@@ -69,9 +67,7 @@ def scored_survival(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     With the parameter `strata_column`, the table has a column `stratum`, too.
     """
-    scores = read_samples(task.input("scores"), "sample")
-    sheet = read_sheet(task)
-    values = numeric_column(scores, "score").dropna()
+    sheet, values = read_sheet(task), read_scores(task)
     shared = [s for s in values.index if s in sheet.index]
     if len(shared) < 6:
         fail(
@@ -84,8 +80,9 @@ def scored_survival(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def score_name(task: Task) -> str:
-    """Return what the score is of: the named set, else the named genes."""
-    return str(task.parameter("gene_set") or " + ".join(map(str, task.parameter("genes", ()))) or "signature")
+    """Return what the score is of: the named set, the named genes, else the named column."""
+    genes = " + ".join(map(str, task.parameter("genes", ())))
+    return str(task.parameter("gene_set") or genes or task.parameter("score_column") or "signature")
 
 
 def survival_result(task: Task, table: pd.DataFrame, **fields: Any) -> dict[str, Any]:

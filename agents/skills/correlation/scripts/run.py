@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from biocohort import read_sheet
+from biocohort import read_scores, read_sheet
 from bioplot import panels
 from bioskill import (
     CASE_COLOUR,
@@ -17,11 +17,9 @@ from bioskill import (
     fail,
     level_text,
     load_task,
-    numeric_column,
     plain_text,
     read_expression,
     read_gene_sets,
-    read_samples,
     result,
     save_figure,
     shown_p,
@@ -204,9 +202,7 @@ def shown(p: float) -> str:
 
 def scored_samples(task: Task) -> tuple[pd.Series, pd.DataFrame]:
     """The score and the sample sheet of the samples that are in both."""
-    sheet = read_sheet(task)
-    scores = read_samples(task.input("scores"), "sample")
-    values = numeric_column(scores, "score").dropna()
+    sheet, values = read_sheet(task), read_scores(task)
     shared = [s for s in values.index if s in sheet.index]
     if len(shared) < MINIMUM_PAIRS:
         fail(
@@ -236,7 +232,8 @@ def main() -> None:
         fail("no variable or gene could be correlated with the score")
     columns = ["kind", "name", "in_set", "n", "rho", "rho_low", "rho_high", "p", "fdr"]
     write_table(table[columns], task.outputs["table"])
-    words = (str(task.parameter("gene_set", "signature")), str(task.parameter("dataset_label", "the cohort")))
+    scored = task.parameter("gene_set") or task.parameter("score_column") or "signature"
+    words = (str(scored), str(task.parameter("dataset_label", "the cohort")))
     draw(table, *words, task.outputs["figure"])
     alpha = float(task.parameter("alpha", 0.05))
     findings: list[Any] = []
