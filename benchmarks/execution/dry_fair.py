@@ -129,7 +129,7 @@ _AGREE = (
 )
 _OF_NAMES = (
     "import re\nwith open(task['outputs']['names'], 'w') as out:\n    out.write('pid\\tseries\\tnumber\\n')\n"
-    "    for row in rows:\n        series, number = re.match(r'([A-Z]+)0*(\\d+)', row['pid']).groups()\n"
+    "    for row in rows:\n        series, number = re.search('[A-Z]{2}', row['pid'])[0], re.search('[0-9]+', row['pid'])[0]\n"
 )
 _DRAW = (
     "import random\nrng = random.Random(task['seed'])\nages = [float(r['age']) for r in rows]\n"
