@@ -5,6 +5,9 @@ The variable SEED_SHIFT holds a whole number; with 0 nothing changes. With anoth
 built on them gives another stream, the same for the same seed and shift. Seeds taken from the system (None) stay so.
 That a seed was fixed is noted by an empty file in the folder in which the interpreter started; another says at its
 orderly end that no random number was drawn at all.
+
+Beside this file may lie `kept-digests.json`: digest of a changed input -> that of the original. Whoever computes the
+first with `hashlib` gets the second, so that check sums of frozen files hold for their changed copies.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import atexit
 import os
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,7 +144,41 @@ def _sequence(base: type[np.random.SeedSequence]) -> type:
     return type(base.__name__, (base,), {"__init__": __init__, "__module__": "numpy.random"})
 
 
+def patch_hashlib(module: ModuleType) -> None:
+    """Let digests of changed inputs read as those of the originals."""
+    import json
+
+    with open(os.path.join(os.path.dirname(__file__), "kept-digests.json"), encoding="utf-8") as file:  # noqa: PTH118, PTH120, PTH123 - start-up time
+        kept: dict[str, str] = json.load(file)
+
+    class Digest:
+        def __init__(self, inner: Any) -> None:  # noqa: ANN401 - any of hashlib's
+            self._inner = inner
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as it is there
+            return getattr(self._inner, name)
+
+        def copy(self) -> Digest:
+            return Digest(self._inner.copy())
+
+        def hexdigest(self, *length: int) -> str:
+            found: str = self._inner.hexdigest(*length)
+            return kept.get(found, found)
+
+        def digest(self, *length: int) -> bytes:
+            return bytes.fromhex(self.hexdigest(*length))
+
+    def kept_by(make: Callable[..., Any]) -> Callable[..., Digest]:
+        return lambda *given, **more: Digest(make(*given, **more))
+
+    for name in (*module.algorithms_guaranteed, "new"):
+        if hasattr(module, name):
+            setattr(module, name, kept_by(getattr(module, name)))
+
+
 PATCHES: dict[str, Callable[[ModuleType], None]] = {"random": patch_random, "numpy.random": patch_numpy}
+if os.path.exists(os.path.join(os.path.dirname(__file__), "kept-digests.json")):  # noqa: PTH110, PTH118, PTH120 - start-up time
+    PATCHES["hashlib"] = patch_hashlib
 
 
 class Watch:
@@ -166,7 +203,9 @@ class Watch:
 
 
 if __name__ == "sitecustomize":
+    if os.environ.get("RUN_DATE"):
+        __import__("run_date")  # laid beside this file
     atexit.register(at_end)
     sys.meta_path.insert(0, Watch())
-    if "random" in sys.modules:
-        patch_random(sys.modules["random"])
+    for loaded in [name for name in PATCHES if name in sys.modules and name != "numpy.random"]:
+        PATCHES[loaded](sys.modules[loaded])
