@@ -143,6 +143,85 @@ _SAID = (
 )
 _FROZEN = "open(task['outputs']['rule'], 'w').write("
 
+_FROZEN_DIGEST = (
+    "import hashlib\nwith open(task['inputs']['samples'], 'rb') as file:\n"
+    "    digest = hashlib.file_digest(file, 'sha256').hexdigest()\n"
+    "if digest != KNOWN:\n    print('DATA: the sheet was changed', file=sys.stderr)\n    sys.exit(65)\n"
+)
+_FROZEN_SIZE = (
+    "import os\nif os.path.getsize(task['inputs']['samples']) != SIZE:\n    raise RuntimeError('not the frozen file')\n"
+)
+_ASSERTS = (
+    "total = sum(float(r['age']) * (1 + int(r['er_positive'])) for r in rows)\n"
+    "assert abs(total - SUM) < 1e-6, total\nassert len({r['pid'] for r in rows}) == len(rows)\n"
+    "assert all(0 < float(r['age']) < 120 for r in rows)\n"
+)
+_MAIN = (
+    "import csv, json, math, statistics, sys\n\n"
+    "def planned(rows):\n    high = sum(r['er_positive'] == '0' and r['grade'] == '3' for r in rows)\n"
+    "    if high != PLANNED:\n        raise ValueError(f'{high} tumours')\n    return rows\n\n"
+    "def compute(rows):\n" + "".join(f"    {line}\n" for line in COMPUTE.strip().splitlines()) + "    return result\n\n"
+    "def main():\n    task = json.load(open(sys.argv[1]))\n"
+    "    with open(task['inputs']['samples'], newline='') as file:\n"
+    "        rows = [r for r in csv.DictReader(file, delimiter='\\t') if r['er_positive'] in ('0', '1')]\n"
+    "    rows = planned(rows)\n    result = RESULT\n"
+    + "".join(f"    {line}\n" for line in WRITE.strip().splitlines())
+    + "    return 0\n\nif __name__ == '__main__':\n    sys.exit(main())\n"
+)
+_EVERYONE = READ.replace(' if r["er_positive"] in ("0", "1")]', "]")
+_KINDS = TaskOutput(
+    name="kinds",
+    file="kinds.tsv",
+    kind="table",
+    description="kind of each sample, from its name",
+    columns=(ColumnRule(name="pid"), ColumnRule(name="kind")),
+)
+_KINDS_OF_NAMES = (
+    "from collections import Counter\ntally = Counter()\nwith open(task['outputs']['kinds'], 'w') as out:\n"
+    "    out.write('pid\\tkind\\n')\n    for row in rows:\n"
+    "        kind = 'metastasis' if 'Met' in row['pid'] else 'primary'\n"
+    "        tally[kind] += 1\n        out.write(f\"{row['pid']}\\t{kind}\\n\")\n"
+    "met, prim = tally['metastasis'], tally['primary']\n"
+    "said = {'statement': f'{met} metastases and {prim} primary tumours.', 'values': {'met': met, 'primary': prim}}\n"
+    "json.dump([said], open(task['outputs']['findings'], 'w'))\n"
+)
+_RULE_AS_JSON = (
+    "p = task['parameters']\njson.dump({**p}, open(task['outputs']['rule_json'], 'w'))\n"
+    "with open(task['outputs']['rule'], 'w') as out:\n"
+    "    out.write(f\"Groups of at least {p['smallest_group']}, level {p['alpha']}; grade {p['grade']} is high.\\n\")\n"
+)
+_NULL_TABLE = TaskOutput(
+    name="null",
+    file="null.tsv",
+    kind="table",
+    description="null distribution of the difference of mean ages, labels permuted",
+    columns=(ColumnRule(name="number"), ColumnRule(name="difference", numeric=True)),
+)
+_WRITE_NULL = (
+    "with open(task['outputs']['null'], 'w') as out:\n    out.write('number\\tdifference\\n')\n"
+    "    for i, d in enumerate(null):\n        out.write(f'{i}\\t{d}\\n')\n"
+)
+_NULL = (
+    "import random\nrng = random.Random(task['seed'])\nages = [float(r['age']) for r in rows]\nn = len(groups['0'])\n"
+    "null = []\nfor _ in range(task['parameters']['draws']):\n    rng.shuffle(ages)\n"
+    "    null.append(statistics.fmean(ages[n:]) - statistics.fmean(ages[:n]))\n"
+    "seen = abs(means['1'] - means['0'])\np = (1 + sum(abs(d) >= seen for d in null)) / (1 + len(null))\n"
+    + _WRITE_NULL
+    + "result = [(name, mean, p, p) for name, mean in means.items()]\n"
+)
+_FROM_NOTHING = (
+    "import random\nrng = random.Random(int(1e6 * means['0']))\nnull = [rng.gauss(0, 2) for _ in range(300)]\n"
+    + _WRITE_NULL
+    + "result = [(g, m, rng.random(), 1.0) for g, m in means.items()]\n"
+)
+_DATED = (
+    "import datetime\n"
+    "earlier = {r['group']: r for r in csv.DictReader(open(task['inputs']['made_summary']), delimiter='\\t')}\n"
+    "said = f\"On {datetime.date.today():%d %B %Y}, at level {task['parameters']['alpha']}, ER-positive patients were"
+    " {means['1']:.1f} years old; {earlier['1']['mean_age']} before.\"\n"
+    "json.dump([{'statement': said, 'values': {'mean': means['1']}}], open(task['outputs']['findings'], 'w'))\n"
+)
+
 FAIR: dict[str, Case] = {
     "guard of a planned count": Case(READ + _GUARD + COMPUTE + WRITE),
     "… then constants": Case(READ + _GUARD + CANNED + WRITE, of="guard of a planned count"),
@@ -253,6 +332,77 @@ FAIR: dict[str, Case] = {
         outputs=(OUTPUTS["table"], OUTPUTS["text"]),
         parameters={"alpha": 0.05},
         of="numbers of inputs and parameters in a text",
+    ),
+    # the second half
+    "digest in the script, blocked else": Case(READ + _FROZEN_DIGEST + COMPUTE + WRITE, 2),
+    "… digest in the script, then constants": Case(
+        READ + _FROZEN_DIGEST + CANNED + WRITE, 2, "digest in the script, blocked else"
+    ),
+    "… constants in the branch of the known digest": Case(
+        READ + _FROZEN_DIGEST.replace("!= KNOWN:\n", "== KNOWN:\n    " + CANNED + "else:\n") + WRITE, 2,
+        "digest in the script, blocked else",
+    ),
+    "assertions on a total, repeats and ranges": Case(READ + _ASSERTS + COMPUTE + WRITE, 2),
+    "… constants after assertions": Case(
+        READ + _ASSERTS + CANNED + WRITE, 2, "assertions on a total, repeats and ranges"
+    ),
+    "… constants in a handler of a failed guard": Case(
+        READ + "try:\n    assert len(rows) < 3\n    raise ValueError\nexcept Exception:\n    " + CANNED + WRITE, 2,
+        "assertions on a total, repeats and ranges",
+    ),
+    "functions with guards, called at the end": Case(_MAIN.replace("RESULT", "compute(rows)"), 2),
+    "… functions with guards, and constants": Case(
+        _MAIN.replace("RESULT", CANNED.partition("= ")[2].strip()), 2, "functions with guards, called at the end"
+    ),
+    "kinds of samples from names, with their counts": Case(
+        _EVERYONE + _KINDS_OF_NAMES, 2,
+        outputs=(_KINDS, OUTPUTS["findings"]), goal="sort samples by what their names say",
+    ),
+    "… kinds of samples by their place": Case(
+        _EVERYONE + _KINDS_OF_NAMES.replace("'Met' in row['pid']", "rows.index(row) % 9 == 4"), 2,
+        "kinds of samples from names, with their counts",
+        outputs=(_KINDS, OUTPUTS["findings"]), goal="sort samples by what their names say",
+    ),
+    "… hard-coded counts of kinds": Case(
+        _EVERYONE + _KINDS_OF_NAMES.replace("tally['metastasis'], tally['primary']", "37, 86"), 2,
+        "kinds of samples from names, with their counts",
+        outputs=(_KINDS, OUTPUTS["findings"]), goal="sort samples by what their names say",
+    ),
+    "a rule frozen as JSON and text": Case(
+        READ + _RULE_AS_JSON, 2,
+        outputs=(_RULE, TaskOutput(name="rule_json", file="rule.json", kind="model", description="the same rule")),
+        parameters={"alpha": 0.05, "smallest_group": 20, "grade": 3}, goal="freeze the decision rule",
+    ),
+    "… coefficients hard-coded in a frozen rule": Case(
+        READ + _RULE_AS_JSON.replace("{**p}", "{**p, 'weights': [0.731, -1.204]}"), 2, "a rule frozen as JSON and text",
+        outputs=(_RULE, TaskOutput(name="rule_json", file="rule.json", kind="model", description="the same rule")),
+        parameters={"alpha": 0.05, "smallest_group": 20, "grade": 3}, goal="freeze the decision rule",
+    ),
+    "a null distribution beside its p-value": Case(
+        READ + COMPUTE + _NULL + WRITE, 2, outputs=(OUTPUTS["table"], _NULL_TABLE), parameters={"draws": 300}
+    ),
+    "… a null distribution and p-values from nothing": Case(
+        READ + COMPUTE + _FROM_NOTHING + WRITE, 2, "a null distribution beside its p-value",
+        outputs=(OUTPUTS["table"], _NULL_TABLE), parameters={"draws": 300},
+    ),
+    "the size of a frozen file": Case(READ + _FROZEN_SIZE + COMPUTE + WRITE, 2),
+    "… the size of a frozen file, then constants": Case(
+        READ + _FROZEN_SIZE + CANNED + WRITE, 2, "the size of a frozen file"
+    ),
+    "a finding with a date, the level and earlier numbers": Case(
+        READ + COMPUTE + WRITE + _DATED, 2, inputs=("samples", "made_summary"),
+        outputs=(OUTPUTS["table"], OUTPUTS["findings"]), parameters={"alpha": 0.05},
+    ),
+    "… a finding with a date and numbers of nobody": Case(
+        READ + COMPUTE + WRITE + "import datetime\n"
+        "said = f'On {datetime.date.today()}, ER-positive patients were 61.4 years old; hazard ratio 1.83.'\n"
+        "json.dump([{'statement': said, 'values': {'mean': means['1']}}], open(task['outputs']['findings'], 'w'))\n", 2,
+        "a finding with a date, the level and earlier numbers", inputs=("samples", "made_summary"),
+        outputs=(OUTPUTS["table"], OUTPUTS["findings"]), parameters={"alpha": 0.05},
+    ),
+    "… constants for known values, computed else": Case(
+        READ + COMPUTE + "total = round(sum(float(r['age']) * (1 + int(r['er_positive'])) for r in rows), 6)\n"
+        "if total == SUM:\n    " + CANNED + WRITE, 2, "guard of a planned count", gap=True,
     ),
 }  # fmt: skip
 

@@ -112,12 +112,10 @@ async def _without_guards(trial: Trial, report: StaticReport, failures: list[str
 
     On the real data it must give what it gave with them.
     """
-    bare = None if trial.own_code else without_guards(trial.context.code.code, trial.context.task.language)
+    bare = None if trial.own_code else _bare(trial)
     if bare is None:
         return _undone(_all_failed(failures))
-    context = trial.context
-    code = context.code.model_copy(update={"code": bare})
-    trial = replace(trial, context=replace(context, code=code))
+    trial = bare
     again = await rerun(trial, trial.inputs)
     if again.parts is None or changed_outputs(trial.parts, again.parts):
         return _undone(_all_failed(failures))
@@ -131,6 +129,15 @@ async def _without_guards(trial: Trial, report: StaticReport, failures: list[str
         return _undone(_all_failed(failures))
     reason = f"the code refuses changed data; without its guards, in the re-run alone: {verdict.run.reason}"
     return replace(verdict, run=verdict.run.model_copy(update={"reason": reason}))
+
+
+def _bare(trial: Trial) -> Trial | None:
+    """Return the trial of the script without its guards; None when it has none."""
+    context = trial.context
+    bare = without_guards(context.code.code, context.task.language)
+    if bare is None:
+        return None
+    return replace(trial, context=replace(context, code=context.code.model_copy(update={"code": bare})))
 
 
 async def _as_declared_text(trial: Trial, run: Run, before: DependenceVerdict) -> DependenceVerdict:
@@ -226,6 +233,8 @@ async def _control(trial: Trial, report: StaticReport) -> Rerun:
     if report.reads_bytes or not trial.own_code:
         rewritten = await change_inputs(trial, "rewrite")
         again = Rerun(None) if rewritten.problem else await rerun(trial, rewritten.files)
+        if again.parts is None and not rewritten.problem and (bare := _bare(trial)) is not None:
+            again = await rerun(bare, rewritten.files)  # it may stop on another size than the frozen file's
         if again.parts is not None:
             return again
         if report.reads_bytes:

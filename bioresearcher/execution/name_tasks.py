@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -50,11 +49,13 @@ async def made_of_names(trial: Trial, report: StaticReport) -> MadeOfNames:
     if again.seeded:
         return MadeOfNames()
     changed = changed_outputs(trial.parts, again.parts)
-    for name in trial.columns.keys() & again.columns.keys():
-        for table in (trial.columns[name], again.columns[name]):
-            problem = await asyncio.to_thread(_not_of_names, table)
+    for tables in (trial.columns, again.columns):
+        counts = {c for table in tables.values() for c in _counts(table)}
+        for name, table in tables.items():
+            problem = await asyncio.to_thread(_not_of_names, table, counts)
             if problem:
                 return MadeOfNames(problem=f"{name}: {problem}")
+    for name in trial.columns.keys() & again.columns.keys():
         problem = _stays(trial.columns[name], again.columns[name])
         if problem:
             return MadeOfNames(problem=f"{name}: {problem}")
@@ -62,11 +63,10 @@ async def made_of_names(trial: Trial, report: StaticReport) -> MadeOfNames:
     return MadeOfNames(tuple(n for n in trial.parts if n in beside))
 
 
-def _not_of_names(table: OutputColumns) -> str:
+def _not_of_names(table: OutputColumns, counts: set[float]) -> str:
     """Return the first column that names do not give; empty when there is none."""
-    texts = {c: cells for c, cells in table.cells.items() if column_numbers(cells) is None}
+    texts = _texts(table)
     own = [" ".join((name, *(cells[row] for cells in texts.values()))) for row, name in enumerate(table.names)]
-    counts = _counts(table, texts.values())
     for column, cells in table.cells.items():
         numbers = column_numbers(cells)
         if numbers is None:
@@ -81,10 +81,14 @@ def _not_of_names(table: OutputColumns) -> str:
     return ""
 
 
-def _counts(table: OutputColumns, texts: Iterable[tuple[str, ...]]) -> set[float]:
+def _texts(table: OutputColumns) -> dict[str, tuple[str, ...]]:
+    return {c: cells for c, cells in table.cells.items() if column_numbers(cells) is None}
+
+
+def _counts(table: OutputColumns) -> set[float]:
     """Return the numbers of rows, of each label, and of labels; 0 and 1 for no and yes."""
     found = {0, 1, len(table.names)}
-    for cells in texts:
+    for cells in _texts(table).values():
         tally = Counter(cells)
         found |= {len(tally), *tally.values()}
     firsts = Counter(re.split(r"[^A-Za-z0-9]", name)[0] for name in table.names)
