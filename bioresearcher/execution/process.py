@@ -22,6 +22,7 @@ from bioresearcher.schemas.execution import DryLabTask, ExecResult, Limits, Outc
 
 WORK = "work"
 RUN_DATE_SCRIPT = Path(__file__).with_name("inside") / "run_date.py"
+_START_UP = "sitecustomize.py"
 _CLOCK = re.compile(r"\b(?:today|now|utcnow|time|time_ns|localtime|gmtime|ctime|strftime)\s*\(")
 DATA_ERROR = 65
 """Exit code of a script whose data do not allow the analysis (EX_DATAERR)."""
@@ -99,7 +100,7 @@ def write_code(context: AttemptContext, job: Job, inputs: Mapping[str, Path]) ->
     for name, text in {context.task.code_file: context.code.code, **context.code.support}.items():
         write_text(folder / name, text)
     if reads_clock(context):
-        write_text(folder / "sitecustomize.py", RUN_DATE_SCRIPT.read_text(encoding="utf-8"))
+        write_text(folder / _START_UP, RUN_DATE_SCRIPT.read_text(encoding="utf-8"))
     work = context.sandbox.layout(job).work
     task_file = {
         "task": context.task.id,

@@ -14,7 +14,6 @@ from bioresearcher.execution.attempt import AttemptResult, run_attempt
 from bioresearcher.execution.folders import promote
 from bioresearcher.execution.input_snapshot import describe_inputs
 from bioresearcher.execution.languages import missing_package, packages_for
-from bioresearcher.execution.process import output_tail, without_chance
 from bioresearcher.execution.task_records import best_result, task_record
 from bioresearcher.llm.ask import Answer, ModelClient, ask
 from bioresearcher.offline.skill_binding import extract_tasks as tasks_by_rule
@@ -37,6 +36,7 @@ from bioresearcher.skills import shared_modules
 from bioresearcher.stages.answers import asked_of, brief
 from bioresearcher.stages.fallback import note
 from bioresearcher.stages.prompts import EXTRACT_TASKS, REPAIR_CODE, WRITE_CODE
+from bioresearcher.stages.sandbox_answers import Told, recorded_text, told_attempt
 from bioresearcher.stages.script import code_for
 from bioresearcher.stages.tasks import Extracted, accept_tasks
 from bioresearcher.text.normalise import known_id
@@ -149,6 +149,13 @@ class Workbench:
     questions: Questions = field(default_factory=Questions)
     sets: AnalysisSets = field(default_factory=AnalysisSets)
     protocol: Protocol | None = None
+    date: str = ""
+    """The run's date (ISO), which scripts see as today."""
+
+    def source(self, task: DryLabTask) -> str:
+        """Return the text of the protocol's steps that a task carries out."""
+        steps = self.protocol.steps if self.protocol else ()
+        return "\n".join(s.model_dump_json() for s in steps if s.id in task.step_ids)
 
     def input_paths(self, task: DryLabTask) -> dict[str, Path]:
         """Return input name -> its file; a missing file is reported by the attempt."""
@@ -183,11 +190,13 @@ async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) 
         return _unworked(task, Outcome.DEPENDENCY, lacking)
     # The rules do not read the description, and making it costs a run in the sandbox.
     schemas = "" if caller.by_rule else await _described(bench, task, inputs)
+    schemas = recorded_text(caller, task, "inputs", "described", schemas)
     questions = asked_of(task, bench.questions, bench.sets)
     registered = code_for(bench.protocol, task.step_ids) if bench.protocol and task.language == "python" else ""
     asked = _Asked(task, schemas, examples_for(task, bench.skills), tuple(map(brief, questions)), registered)
     code = await _first_code(caller, bench, asked)
     results: list[AttemptResult] = []
+    told: list[Told] = []
     why = code.note or "no code was written"
 
     async def attempt(code: TaskCode) -> AttemptResult:
@@ -201,16 +210,19 @@ async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) 
             sandbox=bench.sandbox,
             limits=bench.limits,
             asked=questions,
+            source=bench.source(task),
+            date=bench.date,
         )
         results.append(result)
+        told.append(told_attempt(caller, task, result, bench.tasks_dir))
         return result
 
     tried = {code.code}
     while code.code.strip():
-        result = await attempt(code)
-        if result.attempt.outcome in FINAL or len(results) > caller.cards["programmer"].repairs:
+        await attempt(code)
+        if told[-1].outcome in FINAL or len(results) > caller.cards["programmer"].repairs:
             break
-        repaired = await _repaired(caller, bench, asked, code, results)
+        repaired = await _repaired(caller, bench, asked, code, told)
         if repaired.code in tried:
             break
         tried.add(repaired.code)
@@ -273,11 +285,9 @@ async def _first_code(caller: ModelClient, bench: Workbench, asked: _Asked) -> T
         return TaskCode(code="", origin=caller.backend.origin, note=error.message)
 
 
-async def _repaired(
-    caller: ModelClient, bench: Workbench, asked: _Asked, code: TaskCode, results: list[AttemptResult]
-) -> TaskCode:
+async def _repaired(caller: ModelClient, bench: Workbench, asked: _Asked, code: TaskCode, told: list[Told]) -> TaskCode:
     """Ask for a repair, by another way after two failures of one class; the same code when there is no answer."""
-    last = results[-1].attempt
+    last = told[-1]
     values = RepairCodeInput(
         task=asked.task,
         input_schemas=asked.schemas,
@@ -286,9 +296,9 @@ async def _repaired(
         questions=asked.questions,
         code=code.code,
         outcome=last.outcome,
-        message=without_chance(last.message, bench.tasks_dir),
-        output_tail=output_tail(last.stdout, last.stderr, bench.tasks_dir),
-        another_way=sum(r.attempt.outcome is last.outcome for r in results) >= 2,
+        message=last.message,
+        output_tail=last.output_tail,
+        another_way=sum(t.outcome is last.outcome for t in told) >= 2,
     )
     try:
         return _task_code(bench, asked.task, await ask(caller, REPAIR_CODE, values))

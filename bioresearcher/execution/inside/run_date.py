@@ -1,19 +1,25 @@
 """Start-up file (`sitecustomize`) of a script that reads the clock: today is the run's date.
 
 The variable RUN_DATE holds it as ISO text. The clock is moved by whole days, so that durations and times of day stay; a
-script run again on another day then writes the same date. Changed are the functions of `time` and `datetime`.
+script run again on another day then writes the same date. Changed are the functions of `time`, which `date.today` asks
+too, and, for modules beside this file alone, `datetime.datetime`: compiled libraries need the class that they know.
 """
 
 from __future__ import annotations
 
+import builtins
 import datetime
 import os
 import time
-from datetime import date as old_date
 from datetime import datetime as old_moment
-from typing import Self
+from types import ModuleType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 DAY_S = 86_400
+BESIDE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - start-up time
 
 
 def move_clock(today: str) -> None:
@@ -24,7 +30,7 @@ def move_clock(today: str) -> None:
         return
     if days:
         _patch_time(days)
-        _patch_datetime(datetime.timedelta(days=days))
+        _patch_imports(_moved_module(datetime.timedelta(days=days)))
 
 
 def _patch_time(days: int) -> None:
@@ -39,15 +45,8 @@ def _patch_time(days: int) -> None:
     moved["strftime"] = lambda form, at=None: written(form, time.localtime() if at is None else at)
 
 
-def _patch_datetime(by: datetime.timedelta) -> None:
-    """Put classes in the place of `date` and `datetime` that differ in nothing but the present moment."""
-
-    class AnyDate(type):
-        def __instancecheck__(cls, other: object) -> bool:
-            return isinstance(other, old_date)
-
-        def __subclasscheck__(cls, other: type) -> bool:
-            return issubclass(other, old_date)
+def _moved_module(by: datetime.timedelta) -> ModuleType:
+    """Make a module `datetime` whose class of moments differs in nothing but the present one."""
 
     class AnyMoment(type):
         def __instancecheck__(cls, other: object) -> bool:
@@ -56,27 +55,38 @@ def _patch_datetime(by: datetime.timedelta) -> None:
         def __subclasscheck__(cls, other: type) -> bool:
             return issubclass(other, old_moment)
 
-    class date(old_date, metaclass=AnyDate):
-        @classmethod
-        def today(cls) -> Self:
-            return cls.fromordinal((old_date.today() + by).toordinal())  # noqa: DTZ011 - as scripts see it
-
-    class moment(old_moment, metaclass=AnyMoment):
+    class Moment(old_moment, metaclass=AnyMoment):
         @classmethod
         def now(cls, tz: datetime.tzinfo | None = None) -> Self:
             at = old_moment.now(tz) + by
             return cls.combine(at.date(), at.timetz())
 
         @classmethod
-        def today(cls) -> Self:
-            return cls.now()
-
-        @classmethod
         def utcnow(cls) -> Self:
             return cls.now(datetime.UTC).replace(tzinfo=None)
 
-    moment.__name__ = moment.__qualname__ = "datetime"
-    vars(datetime).update({"date": date, "datetime": moment})
+    Moment.__name__ = Moment.__qualname__ = "datetime"
+    module = ModuleType("datetime", datetime.__doc__)
+    vars(module).update({**vars(datetime), "datetime": Moment})
+    return module
+
+
+def _patch_imports(moved: ModuleType) -> None:
+    """Give that module to the script and the modules beside it."""
+    import_as_before = builtins.__import__
+
+    def import_moved(
+        name: str,
+        globals: Mapping[str, object] | None = None,
+        locals: Mapping[str, object] | None = None,
+        fromlist: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> ModuleType:
+        if name == "datetime" and os.path.dirname(str((globals or {}).get("__file__", ""))) == BESIDE:  # noqa: PTH120 - often
+            return moved
+        return import_as_before(name, globals, locals, fromlist or (), level)
+
+    builtins.__import__ = import_moved
 
 
 if __name__ in {"sitecustomize", "run_date"}:
