@@ -350,7 +350,8 @@ async def test_a_replay_asks_what_was_asked_although_the_sandbox_gives_something
     door = caller(first, [CodeDraft(code=DATED), CodeDraft(code=f"vetted: {SKILL}")], [])
     assert (await program.program_task(door, bench, made)).outcome is Outcome.VERIFIED
     asked = door.backend.requests[1].values
-    shutil.copyfile(first / "ledger.sqlite", second / "ledger.sqlite")
+    door.ledger.close()
+    shutil.copyfile(next(first.rglob("*.sqlite")), second / next(first.rglob("*.sqlite")).name)
     bench, made = workbench(second)
     (second / "sheet.tsv").write_text((second / "sheet.tsv").read_text().replace("\t40\n", "\t41\n"))
     again = caller(second, [], events)
