@@ -257,34 +257,43 @@ FAIR: dict[str, Case] = {
         of="a rule frozen as a text",
     ),
     "… hard-coded results in a table beside a frozen rule": Case(
-        READ + "rule = json.load(open(task['inputs']['made_rule']))\n" + _FROZEN + "rule['text'] + '\\n')\n"
-        + CANNED + WRITE,
+        READ
+        + "rule = json.load(open(task['inputs']['made_rule']))\n"
+        + _FROZEN
+        + "rule['text'] + '\\n')\n"
+        + CANNED
+        + WRITE,
         inputs=("samples", "made_rule"),
         outputs=(_RULE, OUTPUTS["table"]),
         of="a rule frozen as a text",
     ),
     "a table made of names": Case(
-        READ.replace(' if r["er_positive"] in ("0", "1")]', "]") + _OF_NAMES
+        READ.replace(' if r["er_positive"] in ("0", "1")]', "]")
+        + _OF_NAMES
         + "        out.write(f\"{row['pid']}\\t{series}\\t{int(number)}\\n\")\n",
         outputs=(_NAMES,),
         goal="read series and number from the patients' identifiers",
     ),
     "… numbers drawn for names": Case(
-        "import random\n" + READ.replace(' if r["er_positive"] in ("0", "1")]', "]") + _OF_NAMES
+        "import random\n"
+        + READ.replace(' if r["er_positive"] in ("0", "1")]', "]")
+        + _OF_NAMES
         + "        out.write(f\"{row['pid']}\\t{series}\\t{random.Random(row['pid']).randrange(30, 90)}\\n\")\n",
         outputs=(_NAMES,),
         goal="read series and number from the patients' identifiers",
         of="a table made of names",
     ),
     "… numbers computed from names": Case(
-        READ.replace(' if r["er_positive"] in ("0", "1")]', "]") + _OF_NAMES
+        READ.replace(' if r["er_positive"] in ("0", "1")]', "]")
+        + _OF_NAMES
         + "        out.write(f\"{row['pid']}\\t{series}\\t{30 + int(number) % 41}\\n\")\n",
         outputs=(_NAMES,),
         goal="read series and number from the patients' identifiers",
         of="a table made of names",
     ),
     "… names copied, constants beside them": Case(
-        READ.replace(' if r["er_positive"] in ("0", "1")]', "]") + _OF_NAMES
+        READ.replace(' if r["er_positive"] in ("0", "1")]', "]")
+        + _OF_NAMES
         + "        out.write(f\"{row['pid']}\\t{'early' if rows.index(row) < 60 else 'late'}\\t58\\n\")\n",
         outputs=(_NAMES,),
         of="a table made of names",
@@ -295,19 +304,26 @@ FAIR: dict[str, Case] = {
         outputs=(OUTPUTS["table"], _CONTROL),
     ),
     "… a random control drawn from nothing": Case(
-        READ + COMPUTE + WRITE + _DRAW.replace("task['seed']", "int(1000 * p)")
+        READ
+        + COMPUTE
+        + WRITE
+        + _DRAW.replace("task['seed']", "int(1000 * p)")
         + "        out.write(f'{i}\\t{rng.gauss(56, 1.8)}\\n')\n",
         outputs=(OUTPUTS["table"], _CONTROL),
         of="a declared random control",
     ),
     "… constants beside a random control": Case(
-        READ + COMPUTE + CANNED + WRITE + _DRAW.replace("task['seed']", "int(1000 * p)")
+        READ
+        + COMPUTE
+        + CANNED
+        + WRITE
+        + _DRAW.replace("task['seed']", "int(1000 * p)")
         + "        out.write(f'{i}\\t{rng.gauss(56, 1.8)}\\n')\n",
         outputs=(OUTPUTS["table"], _CONTROL),
         of="a declared random control",
     ),
     "a date and computed numbers in a text": Case(
-        READ + COMPUTE + WRITE + _SAID + "    out.write(f'Mean ages {means[\"0\"]:.1f} and {means[\"1\"]:.1f}.\\n')\n",
+        READ + COMPUTE + WRITE + _SAID + '    out.write(f\'Mean ages {means["0"]:.1f} and {means["1"]:.1f}.\\n\')\n',
         outputs=(OUTPUTS["table"], OUTPUTS["text"]),
     ),
     "… a date and numbers nobody computed": Case(
@@ -316,8 +332,7 @@ FAIR: dict[str, Case] = {
         of="a date and computed numbers in a text",
     ),
     "numbers of inputs and parameters in a text": Case(
-        READ + COMPUTE + WRITE
-        + "said = list(csv.DictReader(open(task['inputs']['made_summary']), delimiter='\\t'))\n"
+        READ + COMPUTE + WRITE + "said = list(csv.DictReader(open(task['inputs']['made_summary']), delimiter='\\t'))\n"
         "with open(task['outputs']['text'], 'w') as out:\n"
         "    out.write(f\"Earlier: {said[0]['mean_age']} and {said[1]['mean_age']} years;"
         " level {task['parameters']['alpha']}, 124 patients.\\n\")\n",
@@ -326,7 +341,9 @@ FAIR: dict[str, Case] = {
         parameters={"alpha": 0.05},
     ),
     "… numbers of no input": Case(
-        READ + COMPUTE + WRITE
+        READ
+        + COMPUTE
+        + WRITE
         + "with open(task['outputs']['text'], 'w') as out:\n    out.write('Earlier: 41.3 and 77.7 years.\\n')\n",
         inputs=("samples", "made_summary"),
         outputs=(OUTPUTS["table"], OUTPUTS["text"]),
@@ -339,7 +356,8 @@ FAIR: dict[str, Case] = {
         READ + _FROZEN_DIGEST + CANNED + WRITE, 2, "digest in the script, blocked else"
     ),
     "… constants in the branch of the known digest": Case(
-        READ + _FROZEN_DIGEST.replace("!= KNOWN:\n", "== KNOWN:\n    " + CANNED + "else:\n") + WRITE, 2,
+        READ + _FROZEN_DIGEST.replace("!= KNOWN:\n", "== KNOWN:\n    " + CANNED + "else:\n") + WRITE,
+        2,
         "digest in the script, blocked else",
     ),
     "assertions on a total, repeats and ranges": Case(READ + _ASSERTS + COMPUTE + WRITE, 2),
@@ -347,7 +365,8 @@ FAIR: dict[str, Case] = {
         READ + _ASSERTS + CANNED + WRITE, 2, "assertions on a total, repeats and ranges"
     ),
     "… constants in a handler of a failed guard": Case(
-        READ + "try:\n    assert len(rows) < 3\n    raise ValueError\nexcept Exception:\n    " + CANNED + WRITE, 2,
+        READ + "try:\n    assert len(rows) < 3\n    raise ValueError\nexcept Exception:\n    " + CANNED + WRITE,
+        2,
         "assertions on a total, repeats and ranges",
     ),
     "functions with guards, called at the end": Case(_MAIN.replace("RESULT", "compute(rows)"), 2),
@@ -355,56 +374,79 @@ FAIR: dict[str, Case] = {
         _MAIN.replace("RESULT", CANNED.partition("= ")[2].strip()), 2, "functions with guards, called at the end"
     ),
     "kinds of samples from names, with their counts": Case(
-        _EVERYONE + _KINDS_OF_NAMES, 2,
-        outputs=(_KINDS, OUTPUTS["findings"]), goal="sort samples by what their names say",
+        _EVERYONE + _KINDS_OF_NAMES,
+        2,
+        outputs=(_KINDS, OUTPUTS["findings"]),
+        goal="sort samples by what their names say",
     ),
     "… kinds of samples by their place": Case(
-        _EVERYONE + _KINDS_OF_NAMES.replace("'Met' in row['pid']", "rows.index(row) % 9 == 4"), 2,
+        _EVERYONE + _KINDS_OF_NAMES.replace("'Met' in row['pid']", "rows.index(row) % 9 == 4"),
+        2,
         "kinds of samples from names, with their counts",
-        outputs=(_KINDS, OUTPUTS["findings"]), goal="sort samples by what their names say",
+        outputs=(_KINDS, OUTPUTS["findings"]),
+        goal="sort samples by what their names say",
     ),
     "… hard-coded counts of kinds": Case(
-        _EVERYONE + _KINDS_OF_NAMES.replace("tally['metastasis'], tally['primary']", "37, 86"), 2,
+        _EVERYONE + _KINDS_OF_NAMES.replace("tally['metastasis'], tally['primary']", "37, 86"),
+        2,
         "kinds of samples from names, with their counts",
-        outputs=(_KINDS, OUTPUTS["findings"]), goal="sort samples by what their names say",
+        outputs=(_KINDS, OUTPUTS["findings"]),
+        goal="sort samples by what their names say",
     ),
     "a rule frozen as JSON and text": Case(
-        READ + _RULE_AS_JSON, 2,
+        READ + _RULE_AS_JSON,
+        2,
         outputs=(_RULE, TaskOutput(name="rule_json", file="rule.json", kind="model", description="the same rule")),
-        parameters={"alpha": 0.05, "smallest_group": 20, "grade": 3}, goal="freeze the decision rule",
+        parameters={"alpha": 0.05, "smallest_group": 20, "grade": 3},
+        goal="freeze the decision rule",
     ),
     "… coefficients hard-coded in a frozen rule": Case(
-        READ + _RULE_AS_JSON.replace("{**p}", "{**p, 'weights': [0.731, -1.204]}"), 2, "a rule frozen as JSON and text",
+        READ + _RULE_AS_JSON.replace("{**p}", "{**p, 'weights': [0.731, -1.204]}"),
+        2,
+        "a rule frozen as JSON and text",
         outputs=(_RULE, TaskOutput(name="rule_json", file="rule.json", kind="model", description="the same rule")),
-        parameters={"alpha": 0.05, "smallest_group": 20, "grade": 3}, goal="freeze the decision rule",
+        parameters={"alpha": 0.05, "smallest_group": 20, "grade": 3},
+        goal="freeze the decision rule",
     ),
     "a null distribution beside its p-value": Case(
         READ + COMPUTE + _NULL + WRITE, 2, outputs=(OUTPUTS["table"], _NULL_TABLE), parameters={"draws": 300}
     ),
     "… a null distribution and p-values from nothing": Case(
-        READ + COMPUTE + _FROM_NOTHING + WRITE, 2, "a null distribution beside its p-value",
-        outputs=(OUTPUTS["table"], _NULL_TABLE), parameters={"draws": 300},
+        READ + COMPUTE + _FROM_NOTHING + WRITE,
+        2,
+        "a null distribution beside its p-value",
+        outputs=(OUTPUTS["table"], _NULL_TABLE),
+        parameters={"draws": 300},
     ),
     "the size of a frozen file": Case(READ + _FROZEN_SIZE + COMPUTE + WRITE, 2),
     "… the size of a frozen file, then constants": Case(
         READ + _FROZEN_SIZE + CANNED + WRITE, 2, "the size of a frozen file"
     ),
     "a finding with a date, the level and earlier numbers": Case(
-        READ + COMPUTE + WRITE + _DATED, 2, inputs=("samples", "made_summary"),
-        outputs=(OUTPUTS["table"], OUTPUTS["findings"]), parameters={"alpha": 0.05},
+        READ + COMPUTE + WRITE + _DATED,
+        2,
+        inputs=("samples", "made_summary"),
+        outputs=(OUTPUTS["table"], OUTPUTS["findings"]),
+        parameters={"alpha": 0.05},
     ),
     "… a finding with a date and numbers of nobody": Case(
         READ + COMPUTE + WRITE + "import datetime\n"
         "said = f'On {datetime.date.today()}, ER-positive patients were 61.4 years old; hazard ratio 1.83.'\n"
-        "json.dump([{'statement': said, 'values': {'mean': means['1']}}], open(task['outputs']['findings'], 'w'))\n", 2,
-        "a finding with a date, the level and earlier numbers", inputs=("samples", "made_summary"),
-        outputs=(OUTPUTS["table"], OUTPUTS["findings"]), parameters={"alpha": 0.05},
+        "json.dump([{'statement': said, 'values': {'mean': means['1']}}], open(task['outputs']['findings'], 'w'))\n",
+        2,
+        "a finding with a date, the level and earlier numbers",
+        inputs=("samples", "made_summary"),
+        outputs=(OUTPUTS["table"], OUTPUTS["findings"]),
+        parameters={"alpha": 0.05},
     ),
     "… constants for known values, computed else": Case(
         READ + COMPUTE + "total = round(sum(float(r['age']) * (1 + int(r['er_positive'])) for r in rows), 6)\n"
-        "if total == SUM:\n    " + CANNED + WRITE, 2, "guard of a planned count", gap=True,
+        "if total == SUM:\n    " + CANNED + WRITE,
+        2,
+        "guard of a planned count",
+        gap=True,
     ),
-}  # fmt: skip
+}
 
 
 def code_of(name: str) -> str:

@@ -103,7 +103,8 @@ async def rerun(trial: Trial, inputs: Mapping[str, Path], *, shift: int = 0) -> 
     write_code(replace(context, code=code), job, inputs)
     if not trial.own_code:
         job = _watched(context, job, shift)
-        await asyncio.to_thread(_keep_digests, trial, inputs, job.code_dir)
+        if await asyncio.to_thread(_keep_digests, trial, inputs, job.code_dir):
+            job = replace(job, env={**job.env, "KEPT_DIGESTS": f"{context.sandbox.layout(job).code}/{_KEPT}"})
     run = await run_code(context, job, "rerun")
     ended = classify(run.result, context.limits)
     if ended is not None:
@@ -133,18 +134,22 @@ def _watched(context: AttemptContext, job: Job, shift: int) -> Job:
 _DIGESTS: Final = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b", "blake2s")
 
 
-def _keep_digests(trial: Trial, inputs: Mapping[str, Path], folder: Path) -> None:
-    """Write which digests of changed files stand for those of the originals, for Python code that computes any."""
+_KEPT: Final = "kept-digests.json"
+
+
+def _keep_digests(trial: Trial, inputs: Mapping[str, Path], folder: Path) -> bool:
+    """Write which digests of changed files stand for those of the originals, if Python code computes any; True if done."""
     code = trial.context.code
     if trial.context.task.language == "r" or not any("hashlib" in t for t in (code.code, *code.support.values())):
-        return
+        return False
     kept: dict[str, str] = {}
     for name, path in inputs.items():
         original = trial.inputs.get(name)
         if original is not None and original != path:
             for algorithm in _DIGESTS:
                 kept[_digest(path, algorithm)] = _digest(original, algorithm)
-    write_text(folder / "kept-digests.json", json.dumps(kept))
+    write_text(folder / _KEPT, json.dumps(kept))
+    return True
 
 
 def _digest(path: Path, algorithm: str) -> str:

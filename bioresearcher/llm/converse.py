@@ -34,12 +34,13 @@ TurnIn = TypeVar("TurnIn", bound=Turn)
 Actions = TypeVar("Actions", bound=ActionTurn)
 ActionIn = TypeVar("ActionIn", contravariant=True)
 
-Stopped = Literal["finished", "rounds", "nothing new", "no usable answer", "tokens", "context"]
+Stopped = Literal["finished", "rounds", "nothing new", "same answer", "no usable answer", "tokens", "context"]
 """Reason for the end of a conversation's rounds."""
 _IN_WORDS: Mapping[Stopped, str] = {
     "finished": "",
     "rounds": "",
     "nothing new": "The rounds end here, as three in a row ran nothing new.",
+    "same answer": "The rounds end here, as the same answer came twice and there was nothing new to run.",
     "no usable answer": "The rounds end here, as two answers in a row could not be used.",
     "tokens": "The rounds end here, as one more would be too long.",
     "context": "The rounds end here, as one more would be too long.",
@@ -213,6 +214,7 @@ async def converse(
     door, hands = replace(caller, rules=None), _Hands(caller, tools, limits, name, prompt.step)
     said, results, sent, idle, bad = values.said, values.results, 0, 0, 0
     rounds: list[Round] = []
+    last, stalled = "", False
     plain = results
     stopped: Stopped | None = None
     while stopped is None:
@@ -240,8 +242,9 @@ async def converse(
         sent += asked.tokens
         results = "\n\n".join(part for part in (plain, hands.left(number, sent, asked.tokens)) if part)
         ran = any(not one.refused for one in rounds[-1].done)
+        stalled, last = bool(idle) and not ran and said[-1].text == last, said[-1].text
         idle = 0 if ran else idle + 1
-        stopped = _after(finished, bad, idle, number >= limits.rounds)
+        stopped = _after(finished, bad, idle, number >= limits.rounds) or ("same answer" if stalled else None)
     ending = _IN_WORDS[stopped]
     return Talk(said, "\n\n".join(part for part in (plain, ending) if part), tuple(rounds), stopped)
 

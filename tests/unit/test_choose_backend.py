@@ -143,8 +143,10 @@ async def test_the_smaller_context_holds_and_is_said() -> None:
         large = await choose_backend(settings_of("m", base_url=server.url, context=32_768), {})
         small = await choose_backend(settings_of("m", base_url=server.url, context=4096), {})
     assert large.models["reader"].context == 8192
-    assert large.notes == ("compatible:m: context 32,768 is set, but the server has 8,192: that holds",)
-    assert (small.models["reader"].context, small.notes) == (4096, ())
+    mind = one_mind(large.models)
+    assert mind.startswith("compatible:m writes and reviews")
+    assert large.notes == (mind, "compatible:m: context 32,768 is set, but the server has 8,192: that holds")
+    assert (small.models["reader"].context, small.notes) == (4096, (mind,))
 
 
 async def test_a_model_too_small_for_anything_is_refused() -> None:

@@ -46,9 +46,15 @@ async def attempt(
         }
     )
     return await run_attempt(
-        task, TaskCode(code=code, origin="model"), inputs=files, folder=folder / "task", number=1,
-        sandbox=UnsandboxedSandbox(), limits=Limits(wall_s=30), **more,
-    )  # fmt: skip
+        task,
+        TaskCode(code=code, origin="model"),
+        inputs=files,
+        folder=folder / "task",
+        number=1,
+        sandbox=UnsandboxedSandbox(),
+        limits=Limits(wall_s=30),
+        **more,
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,8 +126,10 @@ def test_the_same_samples_are_left_out_and_renamed_everywhere(tmp_path: Path, va
 def test_lists_of_frozen_files_stay(tmp_path: Path) -> None:
     frozen = "file\tsha256\tbytes\n" + "".join(f"f{n}\t{n:064x}\t{n * 100}\n" for n in range(1, 9))
     assert changed(tmp_path, "resample", {"frozen": frozen})["frozen"][3] == {
-        "file": "f4", "sha256": f"{4:064x}", "bytes": "400"
-    }  # fmt: skip
+        "file": "f4",
+        "sha256": f"{4:064x}",
+        "bytes": "400",
+    }
 
 
 MEAN = (

@@ -434,9 +434,8 @@ def perturb_file(
     return {"kind": kind, "changed": False}
 
 
-def rename_files(spec: dict[str, Any]) -> list[dict[str, Any]]:
+def rename_files(spec: dict[str, Any], rng: random.Random) -> list[dict[str, Any]]:
     """Write copies with the same new names in all; a file that cannot be understood is copied."""
-    rng = random.Random(f"{spec['seed']}:rename")  # noqa: S311 - not for secrets
     names: list[str] = []
     for file in spec["files"]:
         try:
@@ -455,18 +454,25 @@ def rename_files(spec: dict[str, Any]) -> list[dict[str, Any]]:
     return done
 
 
+def perturb_files(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """Write the changed copies of all files, consistent with each other."""
+
+    def chance(index: int) -> random.Random:
+        return random.Random(f"{spec['seed']}:{spec['variant']}:{index}")  # noqa: S311 - not for secrets
+
+    if spec["variant"] == "rename":
+        return rename_files(spec, chance(0))
+    links = Links()
+    return [
+        perturb_file(Path(file["path"]), Path(file["out"]), spec["variant"], chance(index), links)
+        for index, file in enumerate(spec["files"])
+    ]
+
+
 def main(argv: list[str]) -> None:
     """Read the spec, write the copies, print one answer per file."""
     spec = json.loads(Path(argv[1]).read_text(encoding="utf-8"))
-    if spec["variant"] == "rename":
-        print(json.dumps(rename_files(spec)))  # noqa: T201 - the script's answer
-        return
-    done = []
-    links = Links()
-    for index, file in enumerate(spec["files"]):
-        rng = random.Random(f"{spec['seed']}:{spec['variant']}:{index}")  # noqa: S311 - not for secrets
-        done.append(perturb_file(Path(file["path"]), Path(file["out"]), spec["variant"], rng, links))
-    print(json.dumps(done))  # noqa: T201 - the script's answer
+    print(json.dumps(perturb_files(spec)))  # noqa: T201 - the script's answer
 
 
 if __name__ == "__main__":

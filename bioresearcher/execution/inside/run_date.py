@@ -12,6 +12,7 @@ import datetime
 import os
 import time
 from datetime import datetime as old_moment
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Self
 
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 DAY_S = 86_400
-BESIDE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - start-up time
+BESIDE = str(Path(__file__).resolve().parent)
 
 
 def move_clock(today: str) -> None:
     """Let `time` and `datetime` give the date `today`; a text that is no date changes nothing."""
     try:
-        days = (datetime.date.fromisoformat(today) - datetime.date.today()).days  # noqa: DTZ011 - as scripts see it
+        days = (datetime.date.fromisoformat(today) - datetime.date.fromisoformat(time.strftime("%Y-%m-%d"))).days
     except ValueError:
         return
     if days:
@@ -82,7 +83,7 @@ def _patch_imports(moved: ModuleType) -> None:
         fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> ModuleType:
-        if name == "datetime" and os.path.dirname(str((globals or {}).get("__file__", ""))) == BESIDE:  # noqa: PTH120 - often
+        if name == "datetime" and str((globals or {}).get("__file__", "")).rpartition("/")[0] == BESIDE:
             return moved
         return import_as_before(name, globals, locals, fromlist or (), level)
 

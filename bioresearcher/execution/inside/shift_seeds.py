@@ -6,7 +6,7 @@ built on them gives another stream, the same for the same seed and shift. Seeds 
 That a seed was fixed is noted by an empty file in the folder in which the interpreter started; another says at its
 orderly end that no random number was drawn at all.
 
-Beside this file may lie `kept-digests.json`: digest of a changed input -> that of the original. Whoever computes the
+The variable KEPT_DIGESTS names a JSON file: digest of a changed input -> that of the original. Whoever computes the
 first with `hashlib` gets the second, so that check sums of frozen files hold for their changed copies.
 """
 
@@ -16,9 +16,10 @@ import atexit
 import os
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import hashlib
     from collections.abc import Callable
     from importlib.machinery import ModuleSpec
     from random import Random
@@ -147,29 +148,33 @@ def _sequence(base: type[np.random.SeedSequence]) -> type:
 def patch_hashlib(module: ModuleType) -> None:
     """Let digests of changed inputs read as those of the originals."""
     import json
+    from pathlib import Path
 
-    with open(os.path.join(os.path.dirname(__file__), "kept-digests.json"), encoding="utf-8") as file:  # noqa: PTH118, PTH120, PTH123 - start-up time
-        kept: dict[str, str] = json.load(file)
+    kept: dict[str, str] = json.loads(Path(os.environ["KEPT_DIGESTS"]).read_text(encoding="utf-8"))
 
     class Digest:
-        def __init__(self, inner: Any) -> None:  # noqa: ANN401 - any of hashlib's
+        def __init__(self, inner: hashlib._Hash) -> None:
             self._inner = inner
 
-        def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as it is there
+        def __getattr__(self, name: str) -> object:
             return getattr(self._inner, name)
 
         def copy(self) -> Digest:
             return Digest(self._inner.copy())
 
-        def hexdigest(self, *length: int) -> str:
-            found: str = self._inner.hexdigest(*length)
+        def hexdigest(self) -> str:
+            found = self._inner.hexdigest()
             return kept.get(found, found)
 
-        def digest(self, *length: int) -> bytes:
-            return bytes.fromhex(self.hexdigest(*length))
+        def digest(self) -> bytes:
+            return bytes.fromhex(self.hexdigest())
 
-    def kept_by(make: Callable[..., Any]) -> Callable[..., Digest]:
-        return lambda *given, **more: Digest(make(*given, **more))
+    def kept_by(make: Callable[..., hashlib._Hash]) -> Callable[..., object]:
+        def made(*given: object, **more: object) -> object:
+            inner = make(*given, **more)
+            return inner if inner.name.startswith("shake") else Digest(inner)
+
+        return made
 
     for name in (*module.algorithms_guaranteed, "new"):
         if hasattr(module, name):
@@ -177,7 +182,7 @@ def patch_hashlib(module: ModuleType) -> None:
 
 
 PATCHES: dict[str, Callable[[ModuleType], None]] = {"random": patch_random, "numpy.random": patch_numpy}
-if os.path.exists(os.path.join(os.path.dirname(__file__), "kept-digests.json")):  # noqa: PTH110, PTH118, PTH120 - start-up time
+if os.environ.get("KEPT_DIGESTS"):
     PATCHES["hashlib"] = patch_hashlib
 
 
