@@ -138,7 +138,7 @@ _KEPT: Final = "kept-digests.json"
 
 
 def _keep_digests(trial: Trial, inputs: Mapping[str, Path], folder: Path) -> bool:
-    """Write which digests of changed files stand for those of the originals, if Python code computes any; True if done."""
+    """Write which digests of changed files stand for the originals', if Python code computes any; True if done."""
     code = trial.context.code
     if trial.context.task.language == "r" or not any("hashlib" in t for t in (code.code, *code.support.values())):
         return False
