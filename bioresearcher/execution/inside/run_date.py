@@ -12,7 +12,6 @@ import datetime
 import os
 import time
 from datetime import datetime as old_moment
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Self
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 DAY_S = 86_400
-BESIDE = str(Path(__file__).resolve().parent)
+BESIDE = __file__.rpartition("/")[0]
 
 
 def move_clock(today: str) -> None:
