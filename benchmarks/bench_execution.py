@@ -96,12 +96,13 @@ async def _measure(data: Path, quick: bool, only: str) -> list[Figure]:
         wall_s = time.monotonic() - started
         names = [n for n, m in MISTAKES.items() if not (quick and m.heavy) and (not only or only in n)]
         slips = await _run_mistakes(names, root)
+        fair = [] if quick else await _run_fair(only, root)
         more = [] if only else [*await _eight(root), _supervisor(root)]
     if len(there) < len(in_r):
         more.append(
             Figure("tasks in R", f"{len(in_r) - len(there)} of {len(in_r)} not measured: no R, or not its packages")
         )
-    return [*_of_tasks(lines, wall_s), *_of_mistakes(slips), *more]
+    return [*_of_tasks(lines, wall_s), *_of_mistakes(slips), *_of_fair(fair), *more]
 
 
 def _chosen(plans: list[Plan], quick: bool, only: str) -> list[Plan]:
@@ -219,6 +220,35 @@ async def _run_mistakes(names: Sequence[str], root: Path) -> list[Line]:
     return list(await asyncio.gather(*map(work, names)))
 
 
+async def _run_fair(only: str, root: Path) -> list[Line]:
+    """Honest scripts and their dishonest twins, one attempt each."""
+    import dry_fair
+
+    (root / "fair").mkdir()
+    names = [n for n in dry_fair.FAIR if only in n]
+    files, slots, sandbox = dry_fair.make_files(root / "fair"), asyncio.Semaphore(AT_A_TIME), choose_sandbox()
+
+    async def work(number: int, name: str) -> Line:
+        case = dry_fair.FAIR[name]
+        task, started = case.task(number), time.monotonic()
+        async with slots:
+            result = await run_attempt(
+                task,
+                TaskCode(code=dry_fair.code_of(name), origin="model"),
+                inputs={i.name: files[i.name] for i in task.inputs},
+                folder=root / task.id,
+                number=1,
+                sandbox=sandbox,
+                limits=case.limits,
+            )
+        kind = f"twin {case.half}" if case.of else f"honest {case.half}"
+        wrong = "" if result.verified is not bool(case.of) or case.gap else result.attempt.message
+        seconds = time.monotonic() - started
+        return _told(Line(name, "twin gap" if case.gap else kind, result.attempt.outcome.value, seconds, wrong))
+
+    return list(await asyncio.gather(*(work(n, name) for n, name in enumerate(names))))
+
+
 async def _eight(root: Path) -> list[Figure]:
     """Eight equal tasks, two side by side, over four times what one takes alone just before."""
 
@@ -289,6 +319,20 @@ def _of_mistakes(lines: Sequence[Line]) -> list[Figure]:
         Figure("right scripts verified", f"{sound} of {len(right)}", "all", sound == len(right)),
         Figure("known gaps that were verified", f"{sum(x.outcome == 'verified' for x in gaps)} of {len(gaps)}"),
     ]
+
+
+def _of_fair(lines: Sequence[Line]) -> list[Figure]:
+    found = []
+    for half, when in ((1, "before"), (2, "after")):
+        honest, twins = ([x for x in lines if x.kind == f"{kind} {half}"] for kind in ("honest", "twin"))
+        sound = sum(not x.wrong for x in honest)
+        name = f"honest scripts written {when} the checks were made fair: verified at once"
+        found.append(Figure(name, f"{sound} of {len(honest)}", "all", sound == len(honest)))
+        slipped = sum(bool(x.wrong) for x in twins)
+        found.append(none_of("… their dishonest twins that were verified", slipped, note=f"of {len(twins)}"))
+    gaps = [x for x in lines if x.kind == "twin gap"]
+    found.append(Figure("… known gaps", f"{sum(x.outcome == 'verified' for x in gaps)} of {len(gaps)}"))
+    return found
 
 
 def _told(x: Line) -> Line:

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Sequence
 
 from bioresearcher import __version__
-from bioresearcher.cli import batch, data, doctor, library, prompts, report, review, run
+from bioresearcher.cli import batch, data, doctor, library, prompts, report, review, run, setup
 from bioresearcher.cli.session import command as session
 from bioresearcher.errors import BioresearcherError
 
@@ -49,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
         library.add_parser,
         prompts.add_parser,
         doctor.add_parser,
+        setup.add_parser,
     ):
         add(commands)
     for command in commands.choices.values():

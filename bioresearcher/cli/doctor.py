@@ -214,7 +214,7 @@ def models_line(settings: Settings, environ: Mapping[str, str]) -> str:
         InputError: A role has no model, or the key of a model is not set.
     """
     from bioresearcher.errors import InputError
-    from bioresearcher.llm.select_backend import describe_models
+    from bioresearcher.llm.select_backend import describe_models, one_mind, suggestion
     from bioresearcher.settings import models_by_role
 
     if settings.backend == "offline":
@@ -225,11 +225,15 @@ def models_line(settings: Settings, environ: Mapping[str, str]) -> str:
             return "none configured: a run looks for a server on this machine (Ollama, llama.cpp, LM Studio)"
         if settings.backend == "chat":
             raise InputError("--backend chat, but no model is configured.", hint="Add --model NAME.")
-        return "none configured: the offline backend does the whole job by rule (no key, no network)"
+        more = suggestion(environ)
+        line = "none configured: the offline backend does the whole job by rule (no key, no network)"
+        return f"{line}; {more}" if more else line
     for model in models.values():
         if model.api_key_env is not None and not environ.get(model.api_key_env):
             raise InputError(f"{model.label} needs a key, but {model.api_key_env} is not set.")
-    return f"configured: {describe_models(models)} (`doctor --settings` shows where from)"
+    warned = one_mind(models)
+    line = f"configured: {describe_models(models)} (`doctor --settings` shows where from)"
+    return f"{line}; note: {warned}" if warned else line
 
 
 def print_settings(settings: Settings, origin: Mapping[str, str], environ: Mapping[str, str], *, as_json: bool) -> None:

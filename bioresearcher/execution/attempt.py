@@ -13,7 +13,7 @@ An attempt goes through inputs, packages, code, run, outputs and dependence on t
 | `no_output` | `outputs` | a declared file that was not written |
 | `bad_output` | `outputs`, `output_tables`, `figures` | a file not as declared; a number that is in no table |
 | `placeholder` | `code_checks`, `outputs` | a path of no file, random numbers for data; text such as TODO |
-| `input_independent` | `check_dependence`, `reruns`, `output_comparison`, `chance` | no output changes with the data |
+| `input_independent` | `dependence`, `reruns`, `output_comparison`, `chance` | no output changes with the data |
 | `off_question` | `question_check` | a finding rests on other rows, groups, endpoint or terms than its question |
 |  | `spare_columns` | or changes with columns that its question does not name |
 |  | `planted_effect` | or says the opposite of an effect that was planted |
@@ -21,11 +21,7 @@ An attempt goes through inputs, packages, code, run, outputs and dependence on t
 
 `statistics_warnings` adds remarks and decides nothing.
 
-Dependence on the data: the same code runs again on changed inputs. In the changes that decide, the names of rows and
-columns and the number of rows stay as they are, so that numbers made up for the real names do not pass. A refusal or a
-crash on changed data shows nothing (comparing the input's check sum would do as much), so gentler changes follow; only
-an output that differs is accepted. Outputs that also differ between two runs on the same values do not count, nor do
-numbers that were drawn or made from names (see `chance.py`).
+For the dependence on the data see `dependence.py`.
 """
 
 from __future__ import annotations
@@ -33,16 +29,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from bioresearcher.execution import statistics_warnings
-from bioresearcher.execution.chance import ChanceVerdict, Changes, rule_out_chance
 from bioresearcher.execution.code_checks import StaticReport, check_code
+from bioresearcher.execution.dependence import DependenceVerdict, judge_dependence
 from bioresearcher.execution.folders import OUTPUTS, attempt_folder, fresh_folder, remove
 from bioresearcher.execution.languages import missing_package
-from bioresearcher.execution.output_comparison import changed_outputs, differing_parts, read_columns
-from bioresearcher.execution.outputs import OutputReport, check_outputs, read_parts
+from bioresearcher.execution.outputs import OutputReport, check_outputs
 from bioresearcher.execution.planted_effect import against_planted
 from bioresearcher.execution.process import (
     AttemptContext,
@@ -55,7 +50,7 @@ from bioresearcher.execution.process import (
     write_code,
 )
 from bioresearcher.execution.question_check import Asked, off_question
-from bioresearcher.execution.reruns import RERUN_FOLDERS, Rerun, Trial, change_inputs, rerun
+from bioresearcher.execution.reruns import RERUN_FOLDERS, Trial
 from bioresearcher.execution.spare_columns import moved_by_spare
 from bioresearcher.runfolder import write_text
 from bioresearcher.sandbox.base import Job, Sandbox
@@ -75,15 +70,6 @@ from bioresearcher.schemas.execution import (
 SEED = 20240917
 """Seed of the task file and of the changed inputs."""
 
-_VARIANT_TEXT = {
-    "resample": "values drawn anew with replacement, within columns or matrix rows",
-    "permute": "values of each column shuffled over the rows",
-    "touch": "one value per column or matrix row replaced",
-    "drop": "values shuffled and a tenth of the rows left out",
-    "rewrite": "the same values written in other bytes",
-}
-_DECIDING_VARIANTS = ("resample", "permute", "touch")
-_CONTROLS = 3
 _SCRATCH = ("work", *RERUN_FOLDERS)
 
 
@@ -122,11 +108,14 @@ async def run_attempt(
     limits: Limits,
     seed: int = SEED,
     asked: Sequence[Asked] = (),
+    source: str = "",
+    date: str = "",
 ) -> AttemptResult:
     """Make attempt `number` (from 1) at a task in the task's `folder`, and place it on the outcome ladder.
 
-    `inputs` maps the task's input names to files; `asked` are the questions that its findings are held against. An
-    attempt of the same number is replaced, so one that was
+    `inputs` maps the task's input names to files; `asked` are the questions that its findings are held against,
+    `source` is the text of the protocol's steps that the task carries out, `date` the run's (ISO), today for scripts.
+    An attempt of the same number is replaced, so one that was
     cut short is simply made again. The code runs once on the real inputs and, when its outputs are as declared, up to
     eleven times more (on changed inputs, with other seeds, and as a control). Whatever the code does is a value.
 
@@ -135,7 +124,7 @@ async def run_attempt(
         WorkspaceError: The folder cannot be written.
     """
     place = fresh_folder(attempt_folder(folder, number))
-    context = AttemptContext(task, code, sandbox, limits, seed, place)
+    context = AttemptContext(task, code, sandbox, limits, seed, place, source, date)
     builder = _ResultBuilder(context, number, folder, tuple(asked))
     files = {i.name: inputs[i.name] for i in task.inputs if i.name in inputs}
     try:
@@ -183,7 +172,9 @@ async def _run(builder: _ResultBuilder, job: Job, files: Mapping[str, Path], rep
     context = builder.context
     run = await run_code(context, job, OUTPUTS)
     ended = classify(run.result, context.limits)
-    checked = await asyncio.to_thread(check_outputs, context.task, run.outputs, base=builder.folder)
+    checked = await asyncio.to_thread(
+        check_outputs, context.task, run.outputs, base=builder.folder, inputs=files, source=context.source
+    )
     warnings = (*report.warnings, *checked.warnings, *_left_out(run))
     if ended is not None:
         return builder.build(*ended, result=run.result, artifacts=checked.artifacts, warnings=warnings)
@@ -192,7 +183,7 @@ async def _run(builder: _ResultBuilder, job: Job, files: Mapping[str, Path], rep
         return builder.build(
             checked.outcome, message, result=run.result, artifacts=checked.artifacts, warnings=warnings
         )
-    verdict = await _dependence(context, files, run, report)
+    verdict = await judge_dependence(context, files, run, report)
     written = {o.name: run.outputs / o.file for o in context.task.outputs}
     doubts = await asyncio.to_thread(statistics_warnings.warn, context.task, files, written)
     departs = off_question(checked.findings, builder.asked) if verdict.depends else ""
@@ -309,142 +300,3 @@ def code_digest(code: TaskCode) -> str:
             data = part.encode("utf-8", errors="surrogatepass")
             digest.update(len(data).to_bytes(8, "big") + data)
     return digest.hexdigest()
-
-
-# Dependence of the outputs on the inputs
-
-
-@dataclass(frozen=True)
-class DependenceVerdict:
-    """The answer to whether outputs depend on the inputs: `verified` if `depends`, else `input_independent`."""
-
-    depends: bool
-    run: PerturbedRun
-    warnings: tuple[str, ...] = ()
-
-
-async def _dependence(
-    context: AttemptContext, files: Mapping[str, Path], run: Run, report: StaticReport
-) -> DependenceVerdict:
-    if not files:
-        return _undone("the task declares no inputs, so nothing can show that its outputs come from data")
-    parts = await asyncio.to_thread(read_parts, context.task, run.outputs)
-    trial = Trial(context, files, parts, {}, run.result.use.wall_s)
-    if not trial.own_code:
-        trial = replace(trial, columns=await asyncio.to_thread(read_columns, context.task, run.outputs))
-    return await check_dependence(trial, report)
-
-
-async def check_dependence(trial: Trial, report: StaticReport) -> DependenceVerdict:
-    """Run the code on changed inputs until an output differs, at most three times, then rule out chance.
-
-    Raises:
-        SandboxUnavailableError: The sandbox stopped working.
-    """
-    trial = trial.hurried()
-    failures: list[str] = []
-    ran = False
-    for variant in _DECIDING_VARIANTS:
-        changed = await change_inputs(trial, variant)
-        if changed.problem:
-            return _undone(f"dependence on the inputs could not be shown: {changed.problem}")
-        again = await rerun(trial, changed.files)
-        if again.parts is None:
-            failures.append(f"{_VARIANT_TEXT[variant]}: {again.problem}")
-            continue
-        ran = True
-        if await asyncio.to_thread(changed_outputs, trial.parts, again.parts):
-            changes = Changes(again, variant, changed.whole)
-            return await _confirm(trial, report, changes, failures)
-    return await _explain_sameness(trial) if ran else _undone(_all_failed(failures))
-
-
-def _undone(reason: str) -> DependenceVerdict:
-    return DependenceVerdict(False, PerturbedRun(done=False, reason=reason))
-
-
-def _all_failed(failures: list[str]) -> str:
-    return (
-        "the code ran on the real data only and failed on every changed copy, even with one value per column "
-        f"replaced, so its outputs may be canned ({'; '.join(failures)[:600]})"
-    )
-
-
-async def _explain_sameness(trial: Trial) -> DependenceVerdict:
-    """Return the verdict when no output differed; it tells if at least the number of rows matters."""
-    unchanged = tuple(trial.parts)
-    reason = "no declared output changed when the values of the inputs did"
-    changed = await change_inputs(trial, "drop")
-    again = await rerun(trial, changed.files) if not changed.problem else Rerun(None)
-    if again.parts is not None and changed_outputs(trial.parts, again.parts):
-        reason += "; only the names and the number of rows matter"
-    return DependenceVerdict(False, PerturbedRun(done=True, unchanged=unchanged, reason=reason))
-
-
-async def _confirm(trial: Trial, report: StaticReport, changes: Changes, failures: list[str]) -> DependenceVerdict:
-    """Return the verdict without parts that differ between runs on the same values, and without drawn columns."""
-    after = changes.run.parts or {}
-    unstable, problem = await _unstable(trial, report, changes)
-    chance = ChanceVerdict()
-    if not problem and not trial.own_code and changed_outputs(trial.parts, after, ignore=unstable):
-        chance = await rule_out_chance(trial, report, changes)
-        problem = chance.problem
-        for name, columns in (chance.drawn or {}).items():
-            unstable[name] = unstable.get(name, frozenset()) | {f"column {column}" for column in columns}
-    changed = () if problem else changed_outputs(trial.parts, after, ignore=unstable)
-    unchanged = tuple(name for name in trial.parts if name not in changed)
-    reason = _VARIANT_TEXT[changes.variant]
-    reason += f" (stronger changes failed: {'; '.join(failures)[:400]})" if failures else ""
-    if problem:
-        reason = f"the outputs cannot be attributed to the data: {problem}"
-    elif not changed:
-        reason = (
-            "the outputs differ just as much between two runs on the same values (random numbers without a fixed "
-            "seed, the clock, or a look at the file instead of its values)"
-        )
-    run = PerturbedRun(done=True, changed=changed, unchanged=unchanged, reason=reason)
-    return DependenceVerdict(bool(changed), run, chance.warnings)
-
-
-async def _unstable(trial: Trial, report: StaticReport, changes: Changes) -> tuple[dict[str, frozenset[str]], str]:
-    """Return the parts that differ between runs on the same values, and the problem if there is no such run."""
-    after = changes.run.parts or {}
-    unstable: dict[str, frozenset[str]] = {}
-    for _ in range(_number_of_controls(trial, report, changes.run)):
-        again = await _control(trial, report)
-        if again.parts is None:
-            return unstable, again.problem
-        for name, parts in trial.parts.items():
-            found = differing_parts(parts, again.parts.get(name, {}))
-            unstable[name] = unstable.get(name, frozenset()) | found
-        if not changed_outputs(trial.parts, after, ignore=unstable):
-            break
-    return unstable, ""
-
-
-def _number_of_controls(trial: Trial, report: StaticReport, seen: Rerun) -> int:
-    """Return the number of runs on the same values.
-
-    Code that uses something which varies needs several runs: chance may repeat itself. This program's own code that
-    does not, needs none, nor does plain code that was seen to draw nothing.
-    """
-    if report.varies:
-        return _CONTROLS
-    if report.plain and seen.undrawn:
-        return 0
-    return int(report.reads_bytes or not trial.own_code)
-
-
-async def _control(trial: Trial, report: StaticReport) -> Rerun:
-    """Run on the same values in other bytes, or, only if that fails (and bytes are not looked at), as they are."""
-    if report.reads_bytes or not trial.own_code:
-        rewritten = await change_inputs(trial, "rewrite")
-        again = Rerun(None) if rewritten.problem else await rerun(trial, rewritten.files)
-        if again.parts is not None:
-            return again
-        if report.reads_bytes:
-            return Rerun(None, f"with {_VARIANT_TEXT['rewrite']} the code fails ({rewritten.problem or again.problem})")
-    again = await rerun(trial, trial.inputs)
-    if again.parts is None:
-        return Rerun(None, f"a second run on the same data fails ({again.problem})")
-    return again

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +26,11 @@ from bioresearcher.text.format import listing
 _RUNS = 4  # with other seeds, or with single values replaced, before columns are judged
 _ENOUGH_ROWS = 8  # rows or different values from which a coincidence is ruled out
 _MANY = 30  # values of a column from which a single one counts for little
+_RANDOM_OUTPUT = re.compile(
+    r"\b(?:random(?:ly|i[sz]ed)?|permut\w*|bootstrap\w*|null (?:distribution|model|sets?)|resampl\w*|simulat\w*"
+    r"|shuffl\w*|drawn at random)\b",
+    re.IGNORECASE,
+)
 ColumnNames = Mapping[str, frozenset[str]]
 """Output -> names of some of its columns."""
 
@@ -122,7 +129,9 @@ async def _drawn_with_seeds(trial: Trial, changes: Changes) -> ChanceVerdict:
     data = [changes.run, await _on_other_data(trial, 2)]
     drawn = await asyncio.to_thread(_drawn_by_output, trial.columns, runs, data)
     results = {name: _taken_for_results(trial.columns[name], columns) for name, columns in drawn.items()}
-    results = {name: columns for name, columns in results.items() if columns}
+    declared = {name for name, columns in results.items() if columns and _is_declared_random(trial, name)}
+    sound = await _drawn_from_data(trial, {n: results[n] for n in declared}, runs, data) if declared else frozenset()
+    results = {name: columns for name, columns in results.items() if columns and name not in sound}
     if results:
         return ChanceVerdict(
             "numbers were drawn at random, not computed: other seeds change them as much as other data do "
@@ -130,6 +139,64 @@ async def _drawn_with_seeds(trial: Trial, changes: Changes) -> ChanceVerdict:
         )
     warnings = (f"drawn at random, so no result by itself: {_listed(drawn)}",) if drawn else ()
     return ChanceVerdict(drawn=drawn, warnings=warnings)
+
+
+def _is_declared_random(trial: Trial, name: str) -> bool:
+    """Return True if the task declares an output as random: a control, a null distribution, repeats of a draw."""
+    output = next(o for o in trial.context.task.outputs if o.name == name)
+    return bool(_RANDOM_OUTPUT.search(f"{output.name.replace('_', ' ')} {output.description}"))
+
+
+async def _drawn_from_data(
+    trial: Trial, columns: ColumnNames, shifted: Sequence[Rerun], changed: Sequence[Rerun]
+) -> frozenset[str]:
+    """Return the declared random outputs whose numbers were drawn from the data, not from nothing.
+
+    With the same seed and one value of the data replaced such numbers change a little and stay alike; or other data
+    give another distribution (Kolmogorov and Smirnov's distance), beyond what other seeds do.
+    """
+    touched = []
+    others = [await _on_other_data(trial, again) for again in range(3, _RUNS + 1)]
+    for again in range(1, _RUNS + 1):
+        inputs = await change_inputs(trial, "touch", again=again)
+        run = Rerun(None, inputs.problem) if inputs.problem else await rerun(trial, inputs.files)
+        if run.columns is not None:
+            touched.append(run)
+    found = set()
+    for name, names in columns.items():
+        real = trial.columns[name]
+        near = _columns_of(touched, name)
+        seeds, data = _columns_of(shifted, name), _columns_of([*changed, *others], name)
+        if all(_follows(real, c, near) or _other_distribution(real, c, seeds, data) for c in names):
+            found.add(name)
+    return frozenset(found)
+
+
+def _follows(real: OutputColumns, column: str, near: Sequence[OutputColumns]) -> bool:
+    runs = [pairs for table in near if len(pairs := paired_numbers(real, table, column)) >= _FEW]
+    moved = [pairs for pairs in runs if any(not _near(x, y) for x, y in pairs)]
+    return bool(moved) and all(_similarity(pairs) >= max(0.5, _similarity_bound(len(pairs), 3)) for pairs in moved)
+
+
+def _other_distribution(
+    real: OutputColumns, column: str, seeds: Sequence[OutputColumns], data: Sequence[OutputColumns]
+) -> bool:
+    own = [v for v in real.numbers.get(column, ()) if v is not None]
+    if len(own) < _MANY:
+        return False
+    by_seed = max((_distance(own, table.numbers.get(column, ())) for table in seeds), default=1.0)
+    by_data = max((_distance(own, table.numbers.get(column, ())) for table in data), default=0.0)
+    return by_data > max(1.5 * by_seed, 1.95 * math.sqrt(2 / len(own)))
+
+
+def _distance(one: Sequence[float], other: Sequence[float | None]) -> float:
+    """Return Kolmogorov and Smirnov's distance of two samples, 0 to 1."""
+    values = sorted(v for v in other if v is not None)
+    ordered = sorted(one)
+    if not values:
+        return 0.0
+    places = sorted({*ordered, *values})
+    return max(abs(bisect_right(ordered, x) / len(ordered) - bisect_right(values, x) / len(values)) for x in places)
 
 
 def _taken_for_results(table: OutputColumns, columns: frozenset[str]) -> frozenset[str]:

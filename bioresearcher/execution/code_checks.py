@@ -20,7 +20,7 @@ from bioresearcher.schemas.execution import DryLabTask, Outcome, TaskCode
 
 MAX_CODE_CHARS = 400_000
 _FILE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,79}")
-_RESERVED = {"code.py", "code.R", "task.json", "task.R"}
+_RESERVED = {"code.py", "code.R", "task.json", "task.R", "sitecustomize.py", "kept-digests.json"}
 _STAND_IN = "random numbers stand in for the data; the task's inputs are never read"
 
 

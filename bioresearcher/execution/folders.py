@@ -74,7 +74,11 @@ def promote(folder: Path, number: int) -> tuple[Path, ...]:
     source = attempt_folder(folder, number)
     if not (source / "attempt.json").is_file():
         raise DefectError(f"{source} holds no finished attempt.")
-    code = {file.name: file.read_bytes() for file in sorted((source / CODE).glob("*")) if file.stem != "task"}
+    code = {
+        file.name: file.read_bytes()
+        for file in sorted((source / CODE).glob("*"))
+        if file.stem not in {"task", "sitecustomize"}
+    }
     for name, data in code.items():
         write_bytes(folder / name, data)
     try:

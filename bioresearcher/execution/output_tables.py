@@ -223,6 +223,12 @@ _LESS = re.compile(r"(?:<|≤|below|under|less than|at most)\s*$")
 _MORE = re.compile(r"(?:>|≥|above|over|more than|at least)\s*$")
 _DOWN = re.compile(r"\b(?:down|lower|less|decreas|reduc|negativ|below|loss|fell|fewer|weaker|shorter)", re.IGNORECASE)
 _PROBABILITY_KEY = re.compile(r"(?:^|_)(?:p|q|fdr|padj|p_?val(?:ue)?|q_?val(?:ue)?)(?:_|$)", re.IGNORECASE)
+_DATE = re.compile(
+    r"\b(?:19|20)\d\d-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)?(?:\s?(?:Z|UTC|[+-]\d\d:?\d\d))?(?![\w-])"
+    r"|\b\d{1,2}(?:st|nd|rd|th)?\.? (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?,? (?:19|20)\d\d\b"
+    r"|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.? \d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\d\d\b"
+    r"|\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"
+)
 _LIST = TypeAdapter(list[Finding])
 
 
@@ -273,6 +279,11 @@ def read_findings(path: Path) -> tuple[Finding, ...]:
     return tuple(found)
 
 
+def without_dates(text: str) -> str:
+    """Blank dates and times of day in a text: they come from the run, not from the data."""
+    return _DATE.sub(lambda m: " " * len(m[0]), text)
+
+
 def numbers_in(statement: str) -> tuple[WrittenNumber, ...]:
     """Return the numbers in a statement; digits inside names (`E2F`, `IL-6`, `GSE1992`) and `95% CI` are none."""
     text = _CONVENTION.sub(lambda m: " " * len(m[0]), statement)
@@ -313,27 +324,33 @@ def _as_float(value: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def unsupported_number(finding: Finding, tables: Sequence[OutputTable], parameters: JsonValue) -> str:
-    """Return the first number of a statement that is nowhere in its values, the task's parameters or its tables.
+def unsupported_numbers(
+    finding: Finding, tables: Sequence[OutputTable], parameters: JsonValue, given: Iterable[float] = ()
+) -> tuple[str, ...]:
+    """Return all numbers of a statement that are nowhere in its values, the parameters, the tables or `given`.
 
-    Numbers are compared as rounded in the statement; a percentage stands for its share and for itself. Of
-    tables with more than `SMALL_TABLE_CELLS` cells only the rows count whose name the statement mentions.
+    Numbers are compared as rounded in the statement; a percentage stands for its share and for itself; dates are no
+    numbers. Of tables with more than `SMALL_TABLE_CELLS` cells only the rows count whose name the statement mentions.
     """
-    stated = numbers_in(finding.statement)
+    statement = without_dates(finding.statement)
+    stated = numbers_in(statement)
     if not stated:
-        return ""
-    either_sign = bool(_DOWN.search(finding.statement))
-    near = [*numbers_of(dict(finding.values)), *numbers_of(parameters)]
+        return ()
+    either_sign = bool(_DOWN.search(statement))
+    near = [*numbers_of(dict(finding.values)), *numbers_of(parameters), *given]
     chances = [v for k, x in finding.values.items() if _PROBABILITY_KEY.search(k) for v in numbers_of(x)]
+    cells: list[float] | None = None
+    missing = []
     for number in stated:
         forms = [number, _without_percent(number)] if "%" in number.text else [number]
         bounded = chances if chances and number.bound == "<" and number.value <= 1 else near
         found = any(form.agrees(v) for form in forms for v in bounded)
-        found = found or any(form.rounds(v, either_sign) for form in forms for v in near)
-        cells = () if found else _cells(tables, finding.statement)
-        if not found and not any(form.rounds(v, either_sign) for v in cells for form in forms):
-            return number.text
-    return ""
+        if found or any(form.rounds(v, either_sign) for form in forms for v in near):
+            continue
+        cells = list(_cells(tables, statement)) if cells is None else cells
+        if not any(form.rounds(v, either_sign) for v in cells for form in forms):
+            missing.append(number.text)
+    return tuple(dict.fromkeys(missing))
 
 
 def _without_percent(number: WrittenNumber) -> WrittenNumber:

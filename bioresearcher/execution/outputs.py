@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from bioresearcher.execution.code_patterns import PLACEHOLDER_CELL, PLACEHOLDER_TEXT
+from bioresearcher.execution.declared_texts import declared_numbers, is_declared
 from bioresearcher.execution.figures import FigureError, read_figure
+from bioresearcher.execution.number_sources import Given, given_numbers
 from bioresearcher.execution.output_comparison import Part, file_digest, split_parts
 from bioresearcher.execution.output_tables import (
     FindingsError,
@@ -22,9 +24,10 @@ from bioresearcher.execution.output_tables import (
     read_table,
     table_placeholder,
     table_problem,
-    unsupported_number,
+    unsupported_numbers,
 )
 from bioresearcher.schemas.execution import Artifact, DryLabTask, Finding, Outcome, TaskOutput
+from bioresearcher.text.format import listing
 
 MAX_TEXT_BYTES = 5_000_000
 
@@ -52,8 +55,13 @@ class _FileCheck:
     warning: str = ""
 
 
-def check_outputs(task: DryLabTask, folder: Path, *, base: Path) -> OutputReport:
+def check_outputs(
+    task: DryLabTask, folder: Path, *, base: Path, inputs: Mapping[str, Path] | None = None, source: str = ""
+) -> OutputReport:
     """Check each declared output in `folder`; artifact paths are relative to `base`.
+
+    Numbers in findings and texts may come from `inputs`, those in declared rules also from `source`, the text of the
+    protocol's steps.
 
     The worst rung counts: a missing file, then unreadable or implausible content, then placeholder content.
     """
@@ -63,9 +71,13 @@ def check_outputs(task: DryLabTask, folder: Path, *, base: Path) -> OutputReport
     tables = [check.table for check in checks.values() if check.table is not None]
     findings = tuple(f for check in checks.values() for f in check.findings)
     bad = [f"{o.file}: {checks[o.name].bad}" for o in present if checks[o.name].bad]
-    bad += _unsupported(findings, tables, dict(task.parameters))
-    texts = [o for o in present if o.kind == "text" and not checks[o.name].bad]
-    bad += _unsupported_texts(texts, folder, findings, tables, dict(task.parameters))
+    stating = [o for o in present if o.kind in {"text", "findings"} and not checks[o.name].bad]
+    known = Known(tables, dict(task.parameters), given_numbers(task, inputs or {}) if stating else Given())
+    bad += _unsupported(findings, known)
+    declared = declared_numbers(task, source)
+    for output in stating:
+        if output.kind == "text":
+            bad += _unsupported_text(output, folder, findings, known, declared if is_declared(output) else ())
     placeholders = [f"{o.file}: {checks[o.name].placeholder}" for o in present if checks[o.name].placeholder]
     outcome, message = _worst(missing, bad, placeholders)
     return OutputReport(
@@ -82,47 +94,52 @@ def _worst(missing: list[str], bad: list[str], placeholders: list[str]) -> tuple
         return Outcome.NO_OUTPUT, f"declared but not written: {', '.join(missing)}"
     for outcome, problems in ((Outcome.BAD_OUTPUT, bad), (Outcome.PLACEHOLDER, placeholders)):
         if problems:
-            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-            return outcome, problems[0] + more
+            return outcome, "; ".join(problems[:8]) + (f" (and {len(problems) - 8} more)" if len(problems) > 8 else "")
     return None, ""
 
 
-def _unsupported(findings: Sequence[Finding], tables: list[OutputTable], parameters: JsonValue) -> list[str]:
-    problems = []
-    for finding in findings:
-        number = unsupported_number(finding, tables, parameters)
-        if number:
-            problems.append(
-                f"the finding {finding.statement[:120]!r} states {number}, which is neither among its values nor in "
-                "a table of this task"
-            )
-    return problems
+@dataclass(frozen=True)
+class Known:
+    """Sources of the numbers that findings and texts state."""
+
+    tables: Sequence[OutputTable]
+    parameters: JsonValue
+    given: Given
+
+    def lacks(self, statement: str, values: Mapping[str, JsonValue], more: Sequence[float] = ()) -> str:
+        """Return all numbers of a statement that are in no source, listed; empty when there are none."""
+        given = [*self.given.numbers(statement), *more]
+        finding = Finding(statement=statement, values=dict(values))
+        return listing(unsupported_numbers(finding, self.tables, self.parameters, given), 12)
 
 
-def _unsupported_texts(
-    texts: Sequence[TaskOutput],
-    folder: Path,
-    findings: Sequence[Finding],
-    tables: Sequence[OutputTable],
-    parameters: JsonValue,
+def _unsupported(findings: Sequence[Finding], known: Known) -> list[str]:
+    lacking = ((f.statement, known.lacks(f.statement, f.values)) for f in findings)
+    return [
+        f"the finding {statement[:120]!r} states {numbers}, which is neither among its values nor in a table, input or "
+        "parameter of this task"
+        for statement, numbers in lacking
+        if numbers
+    ]
+
+
+def _unsupported_text(
+    output: TaskOutput, folder: Path, findings: Sequence[Finding], known: Known, declared: Sequence[float]
 ) -> list[str]:
-    """Return problems of texts that state a number which no table, finding or parameter of the task holds.
+    """Return a problem of a text that states numbers which no table, finding, input or parameter of the task holds.
 
     A task that writes nothing but text has nothing to hold it against: there the perturbed run decides.
     """
-    known: dict[str, JsonValue] = {str(n): f.values for n, f in enumerate(findings)}
-    if not tables and not findings:
+    values: dict[str, JsonValue] = {str(n): f.values for n, f in enumerate(findings)}
+    if not known.tables and not findings:
         return []
-    problems = []
-    for output in texts:
-        for line in (folder / output.file).read_text(encoding="utf-8").splitlines():
-            number = unsupported_number(Finding(statement=line, values=known), tables, parameters)
-            if number:
-                problems.append(
-                    f"{output.file}: {line.strip()[:100]!r} states {number}, which is in no table of this task"
-                )
-                break
-    return problems
+    lines = (folder / output.file).read_text(encoding="utf-8").splitlines()
+    lacking = [(line.strip()[:100], lacks) for line in lines if (lacks := known.lacks(line, values, declared))]
+    if not lacking:
+        return []
+    told = "; ".join(f"{line!r} states {numbers}" for line, numbers in lacking[:8])
+    more = f" (and {len(lacking) - 8} more lines)" if len(lacking) > 8 else ""
+    return [f"{output.file}: {told}{more}, which is in no table, finding, input or parameter of this task"]
 
 
 def _artifact(output: TaskOutput, path: Path, base: Path, summary: str) -> Artifact:

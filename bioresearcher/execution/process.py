@@ -21,6 +21,9 @@ from bioresearcher.sandbox.limits import explain
 from bioresearcher.schemas.execution import DryLabTask, ExecResult, Limits, Outcome, TaskCode
 
 WORK = "work"
+RUN_DATE_SCRIPT = Path(__file__).with_name("inside") / "run_date.py"
+_START_UP = "sitecustomize.py"
+_CLOCK = re.compile(r"\b(?:today|now|utcnow|time|time_ns|localtime|gmtime|ctime|strftime)\s*\(")
 DATA_ERROR = 65
 """Exit code of a script whose data do not allow the analysis (EX_DATAERR)."""
 
@@ -33,7 +36,13 @@ _EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interru
 
 @dataclass(frozen=True)
 class AttemptContext:
-    """The values that all runs of one attempt share; `folder` is the attempt's."""
+    """The values that all runs of one attempt share.
+
+    Attributes:
+        folder: The attempt's.
+        source: Text of the protocol's steps that the task carries out.
+        date: The run's date as ISO text, which scripts see as today; empty: the clock's.
+    """
 
     task: DryLabTask
     code: TaskCode
@@ -41,6 +50,8 @@ class AttemptContext:
     limits: Limits
     seed: int
     folder: Path
+    source: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,7 +82,16 @@ def make_job(context: AttemptContext, inputs: Mapping[str, Path], code: str = CO
         env={"PYTHONHASHSEED": "0"},
         program=program_of(context.task.language),
     )
-    return replace(job, args=(f"{context.sandbox.layout(job).code}/task.json",))
+    place = context.sandbox.layout(job).code
+    if reads_clock(context):
+        job = replace(job, env={**job.env, "RUN_DATE": context.date, "PYTHONPATH": place})
+    return replace(job, args=(f"{place}/task.json",))
+
+
+def reads_clock(context: AttemptContext) -> bool:
+    """Return True if Python code may read the clock and the run has a date, which it is shown as today's."""
+    texts = (context.code.code, *context.code.support.values())
+    return bool(context.date) and context.task.language == "python" and any(map(_CLOCK.search, texts))
 
 
 def write_code(context: AttemptContext, job: Job, inputs: Mapping[str, Path]) -> None:
@@ -79,6 +99,8 @@ def write_code(context: AttemptContext, job: Job, inputs: Mapping[str, Path]) ->
     folder = fresh_folder(job.code_dir)
     for name, text in {context.task.code_file: context.code.code, **context.code.support}.items():
         write_text(folder / name, text)
+    if reads_clock(context):
+        write_text(folder / _START_UP, RUN_DATE_SCRIPT.read_text(encoding="utf-8"))
     work = context.sandbox.layout(job).work
     task_file = {
         "task": context.task.id,
@@ -87,6 +109,7 @@ def write_code(context: AttemptContext, job: Job, inputs: Mapping[str, Path]) ->
         "outputs": {o.name: f"{work}/{o.file}" for o in context.task.outputs},
         "parameters": context.task.parameters,
         "seed": context.seed,
+        **({"date": context.date} if context.date else {}),
     }
     write_text(folder / "task.json", json.dumps(task_file, indent=2, ensure_ascii=False) + "\n")
     if context.task.language == "r":  # R itself reads no JSON

@@ -27,6 +27,7 @@ from bioresearcher.schemas.execution import (
     TaskRecord,
     Verdict,
 )
+from bioresearcher.schemas.registration import Registration
 
 TOLERANCE = 1e-6
 """Share by which numbers may differ: other versions of numerical libraries round differently."""
@@ -59,6 +60,13 @@ class Recorded:
     def outputs(self, task_id: str) -> Path:
         """Return the folder of a task's recorded outputs."""
         return self.folder.path("tasks", task_id, OUTPUTS)
+
+    @property
+    def date(self) -> str:
+        """Date of the run (ISO), that of its registration; empty when there is none."""
+        if not self.folder.has("registration.json"):
+            return ""
+        return self.folder.read(Registration, "registration.json").registered[:10]
 
     def code(self, task: DryLabTask, record: TaskRecord) -> TaskCode | None:
         """Return the code whose outputs the task has; None if it is not in the folder."""
@@ -114,7 +122,7 @@ async def reproduce_task(recorded: Recorded, task_id: str, sandbox: Sandbox, lim
         limits = recorded.folder.read(Limits, "tasks", task_id, LIMITS)
     place = temporary_folder()
     try:
-        context = AttemptContext(task, code, sandbox, limits, SEED, place)
+        context = AttemptContext(task, code, sandbox, limits, SEED, place, date=recorded.date)
         (place / CODE).mkdir()
         job = make_job(context, inputs)
         write_code(context, job, inputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -14,15 +15,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from bioresearcher.errors import DefectError
 from bioresearcher.execution.folders import fresh_folder, remove
-from bioresearcher.execution.inside import rows
+from bioresearcher.execution.inside import linked, renamed, rows
 from bioresearcher.execution.output_comparison import OutputColumns, Part, read_columns
 from bioresearcher.execution.outputs import check_outputs, read_parts
 from bioresearcher.execution.process import (
+    RUN_DATE_SCRIPT,
     AttemptContext,
     classify,
     inside_paths,
     make_job,
     mounts,
+    reads_clock,
     run_code,
     write_code,
 )
@@ -100,11 +103,15 @@ async def rerun(trial: Trial, inputs: Mapping[str, Path], *, shift: int = 0) -> 
     write_code(replace(context, code=code), job, inputs)
     if not trial.own_code:
         job = _watched(context, job, shift)
+        if await asyncio.to_thread(_keep_digests, trial, inputs, job.code_dir):
+            job = replace(job, env={**job.env, "KEPT_DIGESTS": f"{context.sandbox.layout(job).code}/{_KEPT}"})
     run = await run_code(context, job, "rerun")
     ended = classify(run.result, context.limits)
     if ended is not None:
         return Rerun(None, f"{ended[0].value}: {ended[1][:160]}")
-    checked = await asyncio.to_thread(check_outputs, context.task, run.outputs, base=context.folder)
+    checked = await asyncio.to_thread(
+        check_outputs, context.task, run.outputs, base=context.folder, inputs=inputs, source=context.source
+    )
     if checked.outcome is not None:
         return Rerun(None, f"{checked.outcome.value}: {checked.message[:160]}")
     parts = await asyncio.to_thread(read_parts, context.task, run.outputs)
@@ -119,7 +126,35 @@ def _watched(context: AttemptContext, job: Job, shift: int) -> Job:
         text = (SCRIPTS / "shift_seeds.py").read_text(encoding="utf-8")
         write_text(job.code_dir / "sitecustomize.py", text)
         env["PYTHONPATH"] = context.sandbox.layout(job).code
+        if reads_clock(context):
+            write_text(job.code_dir / RUN_DATE_SCRIPT.name, RUN_DATE_SCRIPT.read_text(encoding="utf-8"))
     return replace(job, env=env)
+
+
+_DIGESTS: Final = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b", "blake2s")
+
+
+_KEPT: Final = "kept-digests.json"
+
+
+def _keep_digests(trial: Trial, inputs: Mapping[str, Path], folder: Path) -> bool:
+    """Write which digests of changed files stand for the originals', if Python code computes any; True if done."""
+    code = trial.context.code
+    if trial.context.task.language == "r" or not any("hashlib" in t for t in (code.code, *code.support.values())):
+        return False
+    kept: dict[str, str] = {}
+    for name, path in inputs.items():
+        original = trial.inputs.get(name)
+        if original is not None and original != path:
+            for algorithm in _DIGESTS:
+                kept[_digest(path, algorithm)] = _digest(original, algorithm)
+    write_text(folder / _KEPT, json.dumps(kept))
+    return True
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -225,7 +260,7 @@ def _copy_name(index: int, path: Path) -> str:
 def lay_script(name: str, folder: Path) -> None:
     """Copy a script of `inside` into a job's code folder, with the modules that it may import."""
     shutil.copyfile(SCRIPTS / name, folder / name)
-    for module in (rows, columns_module, missing_module):
+    for module in (rows, linked, renamed, columns_module, missing_module):
         path = folder.joinpath(*module.__name__.split(".")).with_suffix(".py")
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(str(module.__file__), path)

@@ -34,7 +34,7 @@ from bioresearcher.sources.protocols import DatasetSource, LiteratureSource, Sta
 from bioresearcher.sources.pubmed_offline.source import PubmedFiles
 from bioresearcher.stages.design_context import DesignContext
 from bioresearcher.stages.program import Workbench
-from bioresearcher.stages.registration import FACTS, LOOKS
+from bioresearcher.stages.registration import FACTS, LOOKS, read_registration
 
 VIEWS = "views"
 DEFINITIONS = ("tasks", "protocol_definitions.py")
@@ -173,6 +173,7 @@ class RunContext:
             sets=self.analysis_sets(),
             protocol=self.folder.read(Protocol, "protocol.json") if self.folder.has("protocol.json") else None,
             definitions=self.folder.path(*DEFINITIONS).read_text("utf-8") if self.folder.has(*DEFINITIONS) else "",
+            date=plan.registered[:10] if (plan := read_registration(self.folder)) else "",
         )
 
     def questions(self) -> Questions:

@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bioresearcher.errors import AnswerError, ContextOverflowError, ReplyInvalidError, StoppedError
+from bioresearcher.errors import AnswerError, ContextOverflowError, ReplyInvalidError, StoppedError, TruncatedError
 from bioresearcher.events import EventLog
 from bioresearcher.llm.backend import Backend, Reply, Request, request_key
 from bioresearcher.llm.budget import Meter
@@ -267,7 +267,7 @@ async def _sent(caller: ModelClient, backend: Backend, question: _Question) -> t
     for shrink in (*_SHRINK, None):
         _note_dropped(caller, request, fitted)
         try:
-            reply = await _complete(caller, backend, request)
+            reply = await _complete_whole(caller, backend, request)
         except ContextOverflowError as error:
             spent += error.usage or Usage()
             # What a conversation says later begins with what was sent before, so nothing may be left out afterwards.
@@ -279,6 +279,30 @@ async def _sent(caller: ModelClient, backend: Backend, question: _Question) -> t
         else:
             return replace(reply, usage=spent + reply.usage), request
     raise AssertionError("the loop ends by returning or raising")
+
+
+async def _complete_whole(caller: ModelClient, backend: Backend, request: Request) -> Reply:
+    """Get an answer; one that was cut is asked for again with twice the room, where settings and context leave it."""
+    try:
+        return await _complete(caller, backend, request)
+    except TruncatedError as error:
+        larger = replace(request, max_output_tokens=2 * request.max_output_tokens)
+        if not _has_room(backend, request, larger):
+            raise
+        cut = error.usage or Usage()
+    try:
+        reply = await _complete(caller, backend, larger)
+    except AnswerError as error:
+        raise _with_usage(error, cut + (error.usage or Usage())) from None
+    return replace(reply, usage=cut + reply.usage)
+
+
+def _has_room(backend: Backend, request: Request, larger: Request) -> bool:
+    """Return True if an answer may really be longer, and the prompt still fits beside it."""
+    if backend.identity(request) == backend.identity(larger):  # the settings fix it
+        return False
+    before, after = backend.room(request), backend.room(larger)
+    return before is None or after is None or tokens_of_messages(request.messages) <= after < before
 
 
 def _note_dropped(caller: ModelClient, request: Request, fitted: Shortened[Any]) -> None:

@@ -37,12 +37,13 @@ Acts = ActionTurn | CodeDraft
 Actions = TypeVar("Actions", bound=Acts)
 ActionIn = TypeVar("ActionIn", contravariant=True)
 
-Stopped = Literal["finished", "rounds", "nothing new", "no usable answer", "tokens", "context"]
+Stopped = Literal["finished", "rounds", "nothing new", "same answer", "no usable answer", "tokens", "context"]
 """Reason for the end of a conversation's rounds."""
 _IN_WORDS: Mapping[Stopped, str] = {
     "finished": "",
     "rounds": "",
     "nothing new": "The rounds end here, as three in a row ran nothing new.",
+    "same answer": "The rounds end here, as the same answer came twice and there was nothing new to run.",
     "no usable answer": "The rounds end here, as two answers in a row could not be used.",
     "tokens": "The rounds end here, as one more would be too long.",
     "context": "The rounds end here, as one more would be too long.",
@@ -231,6 +232,7 @@ async def converse(
     rounds: list[Round] = []
     last: Acts | None = None
     failure: AnswerError | None = None
+    before, stalled = "", False
     plain = results
     stopped: Stopped | None = None
     while stopped is None:
@@ -258,8 +260,9 @@ async def converse(
         sent += asked.tokens
         results = "\n\n".join(part for part in (plain, hands.left(number, sent, asked.tokens)) if part)
         ran = any(not one.refused for one in rounds[-1].done)
+        stalled, before = bool(idle) and not ran and said[-1].text == before, said[-1].text
         idle = 0 if ran else idle + 1
-        stopped = _after(finished, bad, idle, number >= limits.rounds)
+        stopped = _after(finished, bad, idle, number >= limits.rounds) or ("same answer" if stalled else None)
     ending = _IN_WORDS[stopped]
     shown = "\n\n".join(part for part in (plain, ending) if part)
     return Talk(said, shown, tuple(rounds), stopped, last, sent, failure)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -18,7 +19,13 @@ from bioresearcher.settings import ModelOptions, Settings, models_by_role
 
 LOCAL_SERVERS: tuple[tuple[str, int], ...] = (("Ollama", 11434), ("llama.cpp", 8080), ("LM Studio", 1234))
 """Usual ports of servers on this machine, in the order of preference."""
-_KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "AZURE_OPENAI_API_KEY")
+_KEYS: Mapping[str, str] = {
+    "OPENAI_API_KEY": "openai:gpt-5-mini",
+    "ANTHROPIC_API_KEY": "anthropic:claude-sonnet-5",
+    "GOOGLE_API_KEY": "google:gemini-2.5-flash",
+    "AZURE_OPENAI_API_KEY": "azure:DEPLOYMENT",
+}
+"""Variable of a key -> a model that may be named for it."""
 _ADDRESSES = ("BIORESEARCHER_BASE_URL", "OPENAI_BASE_URL")
 _LEAST = 1024
 _LOCAL_TIMEOUT_S = 2.0
@@ -95,11 +102,38 @@ async def choose_backend(
     return SelectedBackend("offline", reason=f"{why}.")
 
 
+def suggestion(environ: Mapping[str, str]) -> str:
+    """Return how to use a key or address that is set without a model, in a line; empty when there is none."""
+    return _why_none(environ).partition("; ")[2]
+
+
+def one_mind(models: Mapping[Role, ModelSettings]) -> str:
+    """Say that the roles that write and the one that reviews have one model, or one family; empty when they do not."""
+    reviewer = models.get("reviewer")
+    if reviewer is None:
+        return ""
+    hint = "name another for it with --model reviewer=NAME"
+    for role in ("designer", "coder"):
+        writer = models.get(role)
+        if writer is not None and writer.label == reviewer.label:
+            return f"{writer.label} writes and reviews: it may miss its own mistakes; {hint}"
+        if writer is not None and (family := _family(writer.model)) and family == _family(reviewer.model):
+            return f"{writer.label} writes and {reviewer.label} reviews, of one family ({family}): {hint}"
+    return ""
+
+
+def _family(model: str) -> str:
+    """Return the first word of a model's name without owner and version: `gpt` of `openai/gpt-5-mini`."""
+    found = re.match(r"[a-z]+", model.casefold().rpartition("/")[2])
+    return found[0] if found else ""
+
+
 def _why_none(environ: Mapping[str, str]) -> str:
     """Explain that no model is configured, and name the variable that comes nearest to one."""
     for variable in (*_KEYS, *_ADDRESSES):
         if environ.get(variable):
-            return f"no model is configured; {variable} is set, but no model is named: add --model NAME"
+            model = _KEYS.get(variable, "NAME")
+            return f"no model is configured; {variable} is set, but no model is named: add --model {model}"
     return "no model is configured"
 
 
@@ -109,6 +143,7 @@ async def _probed(models: Mapping[Role, ModelSettings], environ: Mapping[str, st
     probes = await probe_all(list(models.values()), environ)
     fitted = {role: _fitted(model, probes[model]) for role, model in models.items()}
     notes = [probes[model].note for model in models.values()]
+    notes.append(one_mind(fitted))
     notes += [_reduced(model, probes[model]) for model in models.values()]
     distinct = tuple(dict.fromkeys(note for note in notes if note))
     return SelectedBackend(

@@ -475,3 +475,33 @@ def test_what_was_spent_is_still_counted_after_the_ledger_was_damaged(tmp_path: 
     assert second.rows() == first.rows()
     assert second.usage() == spent
     assert second.find("1") is None
+
+
+class _Roomy(ScriptedBackend):
+    """A backend whose longest answer follows the request's, within a context."""
+
+    context: int | None = None
+
+    def identity(self, request: Request) -> str:
+        return f"roomy {request.max_output_tokens}"
+
+    def room(self, request: Request) -> int | None:
+        return None if self.context is None else self.context - request.max_output_tokens
+
+
+@pytest.mark.parametrize(("context", "calls"), [(None, 2), (100_000, 2), (4_200, 1)])
+async def test_a_cut_answer_is_asked_for_again_with_twice_the_room_where_there_is_any(
+    tmp_path: Path, context: int | None, calls: int
+) -> None:
+    cut = TruncatedError("cut", usage=Usage(calls=1, output_tokens=4096), text="{")
+    backend = _Roomy([cut, PLAN])
+    backend.context = context
+    door = caller(tmp_path, backend)
+    if calls == 2:
+        assert (await ask(door, PLAN_QUERIES, values())).value == PLAN
+        assert door.ledger.usage().output_tokens == 4096 + 20
+    else:
+        with pytest.raises(TruncatedError):
+            await ask(door, PLAN_QUERIES, values())
+    limits = [r.max_output_tokens for r in backend.requests]
+    assert limits == [limits[0] * 2**n for n in range(calls)]

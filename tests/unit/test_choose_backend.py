@@ -13,9 +13,10 @@ import model_server as ms
 import pytest
 
 from bioresearcher.errors import InputError, ModelRefusedError, ModelUnavailableError
-from bioresearcher.llm.select_backend import LOCAL_SERVERS, SelectedBackend, choose_backend
+from bioresearcher.llm.budget import load_prices
+from bioresearcher.llm.select_backend import LOCAL_SERVERS, SelectedBackend, choose_backend, one_mind, suggestion
 from bioresearcher.schemas.model import ROLES, ModelSettings
-from bioresearcher.settings import ModelOptions, Settings, load_settings_with_origin
+from bioresearcher.settings import ModelOptions, Settings, load_settings_with_origin, models_by_role
 
 
 def free_port() -> int:
@@ -62,13 +63,36 @@ async def test_auto_without_a_model_is_offline_and_contacts_nobody() -> None:
 
 
 @pytest.mark.usefixtures("no_connections")
-@pytest.mark.parametrize("variable", ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL"])
-async def test_a_key_alone_configures_nothing(variable: str) -> None:
+@pytest.mark.parametrize(
+    ("variable", "model"),
+    [
+        ("OPENAI_API_KEY", "openai:gpt-5-mini"),
+        ("ANTHROPIC_API_KEY", "anthropic:claude-sonnet-5"),
+        ("OPENAI_BASE_URL", "NAME"),
+    ],
+)
+async def test_a_key_alone_configures_nothing_and_the_words_to_add_are_named(variable: str, model: str) -> None:
     choice = await choose_backend(Settings(), {variable: "sk-secret"})
     assert choice.kind == "offline"
-    assert choice.reason == (
-        f"no model is configured; {variable} is set, but no model is named: add --model NAME."
-    )  # fmt: skip
+    assert choice.reason == (f"no model is configured; {variable} is set, but no model is named: add --model {model}.")
+    assert suggestion({variable: "x"}).endswith(f"add --model {model}")
+    if model != "NAME":
+        assert model in load_prices(None).shipped
+
+
+@pytest.mark.parametrize(
+    ("writer", "reviewer", "said"),
+    [
+        ("gpt-5", "gpt-5", "openai:gpt-5 writes and reviews"),
+        ("gpt-5", "gpt-4.1", "of one family (gpt)"),
+        ("gpt-5", "anthropic:claude-sonnet-5", ""),
+    ],
+)
+def test_one_model_or_family_that_writes_and_reviews_is_told(writer: str, reviewer: str, said: str) -> None:
+    models = models_by_role(settings_of(writer, f"reviewer={reviewer}"))
+    told = one_mind(models)
+    assert said in told
+    assert bool(told) is bool(said)
 
 
 @pytest.mark.usefixtures("no_connections")
@@ -119,8 +143,10 @@ async def test_the_smaller_context_holds_and_is_said() -> None:
         large = await choose_backend(settings_of("m", base_url=server.url, context=32_768), {})
         small = await choose_backend(settings_of("m", base_url=server.url, context=4096), {})
     assert large.models["reader"].context == 8192
-    assert large.notes == ("compatible:m: context 32,768 is set, but the server has 8,192: that holds",)
-    assert (small.models["reader"].context, small.notes) == (4096, ())
+    mind = one_mind(large.models)
+    assert mind.startswith("compatible:m writes and reviews")
+    assert large.notes == (mind, "compatible:m: context 32,768 is set, but the server has 8,192: that holds")
+    assert (small.models["reader"].context, small.notes) == (4096, (mind,))
 
 
 async def test_a_model_too_small_for_anything_is_refused() -> None:

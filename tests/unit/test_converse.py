@@ -123,11 +123,19 @@ async def test_the_same_action_again_is_not_run(tmp_path: Path) -> None:
 
 
 async def test_three_rounds_without_anything_new_end_it(tmp_path: Path) -> None:
-    script = [turn(look("a")), turn(look("a")), turn(), turn(read("q")), *[turn(look("a"))] * 3, FINISH]
+    again = [turn(look("a")), turn(look("a", why="once more")), turn(look("a", why="and more"))]
+    script = [turn(look("a")), turn(look("a")), turn(), turn(read("q")), *again, FINISH]
     talked = await talk(desk(tmp_path, ScriptedBackend(script)), Hands(), TalkLimits(rounds=9))
     assert (talked.stopped, len(talked.rounds)) == ("nothing new", 7)
     assert "three in a row ran nothing new" in talked.results
     assert "Round 3 had no action." in [said.text.split("\n\n")[0] for said in talked.said]
+
+
+async def test_the_same_answer_twice_with_nothing_to_run_ends_it(tmp_path: Path) -> None:
+    script = [turn(look("a")), turn(look("a")), turn(look("a")), FINISH]
+    talked = await talk(desk(tmp_path, ScriptedBackend(script)), Hands(), TalkLimits(rounds=9))
+    assert (talked.stopped, len(talked.rounds)) == ("same answer", 3)
+    assert "the same answer came twice" in talked.results
 
 
 @pytest.mark.parametrize("bad", ['{"do": 3}', "no JSON", TruncatedError("cut", text="{"), EmptyReplyError("nothing")])

@@ -9,6 +9,8 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks" / "execution"))
 
+from dry_fair import FAIR, make_files
+from dry_fair import code_of as fair_code_of
 from dry_mistakes import MISTAKES, code_of, make_task
 from dry_scripts import SHEET
 from dry_tasks import impossible, impossible_in_r, possible, possible_in_r
@@ -38,6 +40,33 @@ async def test_a_mistake_gets_its_rung(name: str, tmp_path: Path) -> None:
     assert (result.attempt.outcome, mistake.right) == (mistake.outcome, result.verified), result.attempt.message
     assert mistake.says in result.attempt.message
     assert mistake.warns in "\n".join(result.warnings)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if c.half == 1 else pytest.mark.slow) for n, c in FAIR.items() if not c.gap]
+)
+async def test_honest_scripts_are_verified_at_once_and_their_twins_never(name: str, tmp_path: Path) -> None:
+    case, files = FAIR[name], make_files(tmp_path)
+    task = case.task(1)
+    result = await run_attempt(
+        task,
+        TaskCode(code=fair_code_of(name), origin="model"),
+        inputs={i.name: files[i.name] for i in task.inputs},
+        folder=tmp_path / "task",
+        number=1,
+        sandbox=UnsandboxedSandbox(),
+        limits=case.limits,
+    )
+    assert result.verified is not bool(case.of), result.attempt.message
+    if case.of:
+        assert result.attempt.outcome in {Outcome.INPUT_INDEPENDENT, Outcome.BAD_OUTPUT}
+        assert result.findings == ()
+
+
+def test_each_honest_script_has_a_twin() -> None:
+    honest = {n for n, c in FAIR.items() if not c.of}
+    assert len(honest) >= 15
+    assert {c.of for c in FAIR.values() if c.of and not c.gap} == honest
 
 
 def test_there_are_at_least_twenty_kinds_of_mistakes_and_none_counts_as_right() -> None:

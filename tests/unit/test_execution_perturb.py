@@ -52,7 +52,8 @@ def test_a_sheet_keeps_names_and_changes_values(tmp_path: Path) -> None:
         assert moved == 1 if variant == "touch" else moved > 15
         same_counts = Counter(r[2] for r in after) == Counter(r[2] for r in before)
         assert same_counts == (variant == "permute")
-    assert len(grid(perturb(path, "drop")[0])) == len(before) - 3
+    kept = {r[0] for r in grid(perturb(path, "drop")[0])}
+    assert 0.7 * len(before) < len(kept) < len(before)
 
 
 def test_the_same_values_can_be_written_in_other_bytes(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from bioresearcher.execution.output_tables import (
     read_table,
     table_placeholder,
     table_problem,
-    unsupported_number,
+    unsupported_numbers,
 )
 
 SURVIVAL = {"sample_column": "id", "time_column": "time", "event_column": "event", "dataset_label": "trial"}
@@ -67,7 +67,7 @@ def answer(skill: str, sheet: pd.DataFrame, parameters: dict[str, Any], folder: 
         elif output.kind == "figure":
             assert read_figure(path).summary
     rows = read_findings(outputs["findings"])
-    assert [unsupported_number(row, (), {}) for row in rows] == [""] * len(rows)
+    assert [unsupported_numbers(row, (), {}) for row in rows] == [()] * len(rows)
     found: list[dict[str, Any]] = json.loads(outputs["findings"].read_text("utf-8"))
     return found
 
@@ -386,7 +386,7 @@ def answer_groups(matrix: pd.DataFrame, sheet: pd.DataFrame, parameters: dict[st
     if code:
         return code, None
     rows = read_findings(outputs["findings"])
-    assert [unsupported_number(row, (), {}) for row in rows] == [""] * len(rows)
+    assert [unsupported_numbers(row, (), {}) for row in rows] == [()] * len(rows)
     found = json.loads(outputs["findings"].read_text("utf-8"))
     return found, pd.read_csv(outputs["table"], sep="\t").set_index("gene")
 

@@ -24,7 +24,7 @@ from bioresearcher.execution.output_tables import (
     read_table,
     table_placeholder,
     table_problem,
-    unsupported_number,
+    unsupported_numbers,
 )
 from bioresearcher.schemas.execution import DryLabTask, TaskCode, TaskInput
 from bioresearcher.schemas.skill import SkillContract
@@ -107,7 +107,7 @@ def run(skill: str, out: Path, inputs: dict[str, Path], parameters: dict[str, An
             found = read_findings(path)
             assert 1 <= len(found) <= 4
             for finding in found:
-                assert unsupported_number(finding, (), {}) == "", finding
+                assert unsupported_numbers(finding, (), {}) == (), finding
                 said.append(finding.statement)
     return said
 

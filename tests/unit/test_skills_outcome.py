@@ -23,7 +23,7 @@ from bioresearcher.execution.output_tables import (
     read_table,
     table_placeholder,
     table_problem,
-    unsupported_number,
+    unsupported_numbers,
 )
 from bioresearcher.schemas.execution import DryLabTask, Finding, TaskCode, TaskInput
 from bioresearcher.schemas.skill import SkillContract
@@ -95,7 +95,7 @@ def check_outputs(name, outputs):
         else:
             rows = read_findings(path)
             assert 1 <= len(rows) <= 4
-            assert [unsupported_number(row, (), {}) for row in rows] == [""] * len(rows)
+            assert [unsupported_numbers(row, (), {}) for row in rows] == [()] * len(rows)
 
 
 def made_cohort(folder, seed=1, effect=0.9, samples=60, genes=150):
@@ -337,7 +337,7 @@ def test_verdict_follows_the_rule(first, second, words):
     text, values, replicated = functions("signature-validation")["verdict"](*rows, "S", 0.05)
     assert words in text
     assert replicated == (" replicated in " in text)
-    assert unsupported_number(Finding(statement=text, values=values), (), {}) == ""
+    assert unsupported_numbers(Finding(statement=text, values=values), (), {}) == ()
 
 
 def test_unknown_unit_and_endpoint_are_said_and_known_ones_used(cohort, tmp_path):

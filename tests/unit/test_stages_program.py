@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from stages_support import caller, notes
 
 from bioresearcher.errors import RefusalError
 from bioresearcher.events import Event
+from bioresearcher.llm.ledger import ReplayBackend
 from bioresearcher.resources import Resources
 from bioresearcher.runfolder import safe_name
 from bioresearcher.sandbox.choose import choose_sandbox
@@ -382,3 +384,32 @@ async def test_a_task_whose_declared_package_is_missing_says_what_to_install_and
     assert record.outcome is Outcome.DEPENDENCY
     assert "`pip install not-there-1` adds it" in record.message
     assert record.attempts == ()
+
+
+DATED = "raise ValueError(f'{__import__(\"random\").random()} on the first of May')\n"
+
+
+@pytest.mark.sandbox
+@pytest.mark.usefixtures("no_sandbox_skip")
+async def test_a_replay_asks_what_was_asked_although_the_sandbox_gives_something_else(tmp_path: Path) -> None:
+    events: list[Event] = []
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+    bench, made = workbench(first)
+    made = made.model_copy(update={"skill": None})
+    door = caller(first, [CodeDraft(code=DATED), CodeDraft(code=SKILLS[SKILL].code)], [], rules=False)
+    assert (await program.program_task(door, bench, made)).outcome is Outcome.VERIFIED
+    asked = door.backend.requests[1].values
+    door.ledger.close()
+    shutil.copyfile(next(first.rglob("*.sqlite")), second / next(first.rglob("*.sqlite")).name)
+    bench, _ = workbench(second)
+    (second / "sheet.tsv").write_text((second / "sheet.tsv").read_text().replace("\t40\n", "\t41\n"))
+    again = caller(second, [], events, rules=False)
+    again = replace(again, backend=ReplayBackend(again.backend, lambda: "nothing was asked"))
+    record = await program.program_task(again, bench, made)
+    assert record.outcome is Outcome.VERIFIED, record.message
+    assert [a.outcome for a in record.attempts] == [Outcome.RUNTIME, Outcome.VERIFIED]
+    assert record.attempts[0].message != asked.message  # what ran now is in the record
+    assert "run, attempt 1, gave something else in the sandbox than in the replayed run" in notes(events)
+    assert "inputs, described, gave something else" in notes(events)

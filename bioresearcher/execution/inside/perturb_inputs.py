@@ -8,7 +8,11 @@ text, so that nothing is reformatted. Variants, from the strongest change to non
 - `permute`: values of each column shuffled over the rows;
 - `touch`: a single value of each column (matrix: of each row) replaced by another one;
 - `drop`: as `permute`, and a tenth of the rows left out;
-- `rewrite`: the same values in other bytes.
+- `rewrite`: the same values in other bytes;
+- `rename`: the same values, and parts of the names exchanged, alike in all files (`renamed.py`).
+
+The copies stay consistent: rows of the same name are left out of all tables, cells that two tables share change alike
+(`linked.py`), and check sums, with the sizes beside them in a list of frozen files, stay.
 
 Gene sets (GMT) exchange members, JSON numbers change places, the tables inside SOFT and series matrix files change as
 tables do, the numbers of `X` and the layers of an h5ad file change within their rows; other files are copied. One line
@@ -30,17 +34,22 @@ from pathlib import Path
 from statistics import median
 from typing import IO, TYPE_CHECKING, Any
 
+from bioresearcher.execution.inside.linked import Links
+from bioresearcher.execution.inside.renamed import new_names
 from bioresearcher.execution.inside.rows import open_text, separator_of, split_rows
 from bioresearcher.schemas.missing import blanked
 
 if TYPE_CHECKING:
     import h5py
 
-VARIANTS = ("resample", "permute", "touch", "drop", "rewrite")
+VARIANTS = ("resample", "permute", "touch", "drop", "rewrite", "rename")
 BLOCK_CELLS = 1_000_000
 PROBE_ROWS = 200
 MATRIX_COLUMNS = 8
 _DECIMAL = re.compile(r"-?\d+\.\d+")
+_CHECK_SUM = re.compile(
+    r"(?:[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{56}|[0-9a-fA-F]{64}|[0-9a-fA-F]{96}|[0-9a-fA-F]{128})"
+)
 
 Row = list[str]
 
@@ -91,10 +100,15 @@ def matrix_columns(rows: list[Row]) -> tuple[int, ...]:
 
 
 def id_columns(rows: list[Row]) -> frozenset[int]:
-    """Return the columns that name the rows: the first, and text columns without a repeat."""
+    """Return the columns that name the rows: the first, and text columns without a repeat.
+
+    Of a list of files with check sums (every row has one) all columns are such: files keep their sums and sizes.
+    """
     width = max((len(row) for row in rows), default=0)
     if width <= 1:
         return frozenset()
+    if rows and all(any(_CHECK_SUM.fullmatch(cell) for cell in row) for row in rows):
+        return frozenset(range(width))
     numeric = numeric_columns(rows)
     unique = {i for i in range(1, width) if i not in numeric and len({r[i] for r in rows if i < len(r)}) == len(rows)}
     return frozenset({0} | (unique if len(rows) > 2 else set()))
@@ -153,7 +167,15 @@ def change_block(rows: list[Row], variant: str, rng: random.Random, shape: tuple
         holders = [row for row in rows if index < len(row)]
         for row, cell in zip(holders, change([r[index] for r in holders], variant, rng), strict=True):
             row[index] = cell
-    return thinned(rows, rng) if variant == "drop" and len(rows) > 1 else rows
+    return thinned_alike(rows) if variant == "drop" and len(rows) > 1 else rows
+
+
+def thinned_alike(rows: list[Row]) -> list[Row]:
+    """Leave out about a tenth of the rows, at least one, chosen by their names: the same ones in every table."""
+    marks = [zlib.crc32(row[0].encode("utf-8", "surrogateescape")) for row in rows]
+    gone = {mark for mark in marks if mark % 10 == 0} or {marks[0]}
+    kept = [row for row, mark in zip(rows, marks, strict=True) if mark not in gone]
+    return kept or rows[1:]
 
 
 def blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -171,8 +193,8 @@ def write_rows(target: IO[str], rows: Iterable[Row], separator: str, end: str) -
         csv.writer(target, delimiter=separator, lineterminator=end).writerows(rows)
 
 
-def perturb_table(source: Path, target: Path, variant: str, rng: random.Random) -> bool:
-    """Write the changed table; return True if something did change."""
+def perturb_table(source: Path, target: Path, variant: str, rng: random.Random, links: Links | None = None) -> bool:
+    """Write the changed table, consistent with the tables of `links`; return True if something did change."""
     csv.field_size_limit(10_000_000)
     with open_text(source, "r") as lines, open_text(target, "w") as out:
         top = next(lines, "")
@@ -194,9 +216,57 @@ def perturb_table(source: Path, target: Path, variant: str, rng: random.Random) 
         changed = variant == "rewrite"
         for block in chain([first] if first else [], parts):
             result = change_block(block, variant, rng, shape)
+            if links is not None and block is first and variant != "rewrite":
+                links.apply(header, first, result, shape[1])
             changed = changed or result != block
             write_rows(out, result, separator, end)
     return changed
+
+
+def names_of(source: Path) -> list[str]:
+    """Return the names in a table: of its rows, and of the columns of a matrix; none of other files."""
+    if kind_of(source) != "table":
+        return []
+    with open_text(source, "r") as lines:
+        top = next((line for line in lines if not line.startswith("#")), "")
+        rows = list(split_rows(chain([top], lines), separator_of(source, top)))
+    probe = rows[1 : PROBE_ROWS + 1]
+    ids = id_columns(probe) or {0}
+    found = [row[i] for row in rows[1:] for i in ids if i < len(row) and number(row[i]) is None]
+    return [*found, *(rows[0][i] for i in matrix_columns(probe) if rows)]
+
+
+def rename_file(source: Path, target: Path, new: dict[str, str]) -> bool:
+    """Write a copy with new names in place of whole cells or texts; return True if there was one."""
+    kind = kind_of(source)
+    if kind == "json":
+        value, count = _renamed_json(json.loads(source.read_text(encoding="utf-8")), new)
+        target.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")
+        return count > 0
+    if kind not in {"table", "gene_sets"}:
+        shutil.copyfile(source, target)
+        return False
+    with open_text(source, "r") as lines, open_text(target, "w") as out:
+        top = next(lines, "")
+        while top.startswith("#"):
+            out.write(top)
+            top = next(lines, "")
+        separator = separator_of(source, top)
+        rows = [row for row in split_rows(chain([top], lines), separator) if row and row != [""]]
+        write_rows(out, ([new.get(cell, cell) for cell in row] for row in rows), separator, "\n")
+    return any(cell in new for row in rows for cell in row)
+
+
+def _renamed_json(value: object, new: dict[str, str]) -> tuple[object, int]:
+    if isinstance(value, str):
+        return new.get(value, value), value in new
+    if isinstance(value, list):
+        items = [_renamed_json(item, new) for item in value]
+        return [item for item, _ in items], sum(count for _, count in items)
+    if isinstance(value, dict):
+        pairs = [(new.get(key, key), key in new, _renamed_json(item, new)) for key, item in value.items()]
+        return {key: item for key, _, (item, _) in pairs}, sum(count + own for _, own, (_, count) in pairs)
+    return value, 0
 
 
 def perturb_soft(source: Path, target: Path, variant: str, rng: random.Random) -> bool:
@@ -326,7 +396,6 @@ def perturb_json(source: Path, target: Path, variant: str, rng: random.Random) -
 
 
 WRITERS = {
-    "table": perturb_table,
     "soft": perturb_soft,
     "gene_sets": perturb_gene_sets,
     "json": perturb_json,
@@ -347,28 +416,63 @@ def least_rows(source: Path) -> int:
 _TROUBLE = (csv.Error, ValueError, TypeError, KeyError, OSError, ImportError, RecursionError, EOFError, zlib.error)
 
 
-def perturb_file(source: Path, target: Path, variant: str, rng: random.Random) -> dict[str, Any]:
+def perturb_file(
+    source: Path, target: Path, variant: str, rng: random.Random, links: Links | None = None
+) -> dict[str, Any]:
     """Write one changed copy; a file that cannot be understood is copied, and the answer says so."""
     target.parent.mkdir(parents=True, exist_ok=True)
     kind = kind_of(source)
     if kind != "other":
         try:
             rows = {"rows": least_rows(source)} if kind == "table" and variant == "touch" else {}
-            return {"kind": kind, "changed": WRITERS[kind](source, target, variant, rng), **rows}
+            if kind == "table":
+                return {"kind": kind, "changed": perturb_table(source, target, variant, rng, links), **rows}
+            return {"kind": kind, "changed": WRITERS[kind](source, target, variant, rng)}
         except _TROUBLE as error:
             kind = f"other ({type(error).__name__})"
     shutil.copyfile(source, target)
     return {"kind": kind, "changed": False}
 
 
+def rename_files(spec: dict[str, Any], rng: random.Random) -> list[dict[str, Any]]:
+    """Write copies with the same new names in all; a file that cannot be understood is copied."""
+    names: list[str] = []
+    for file in spec["files"]:
+        try:
+            names += names_of(Path(file["path"]))
+        except _TROUBLE:
+            continue
+    new, done = new_names(names, rng), []
+    for file in spec["files"]:
+        source, target = Path(file["path"]), Path(file["out"])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            done.append({"kind": kind_of(source), "changed": rename_file(source, target, new)})
+        except _TROUBLE as error:
+            shutil.copyfile(source, target)
+            done.append({"kind": f"other ({type(error).__name__})", "changed": False})
+    return done
+
+
+def perturb_files(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """Write the changed copies of all files, consistent with each other."""
+
+    def chance(index: int) -> random.Random:
+        return random.Random(f"{spec['seed']}:{spec['variant']}:{index}")  # noqa: S311 - not for secrets
+
+    if spec["variant"] == "rename":
+        return rename_files(spec, chance(0))
+    links = Links()
+    return [
+        perturb_file(Path(file["path"]), Path(file["out"]), spec["variant"], chance(index), links)
+        for index, file in enumerate(spec["files"])
+    ]
+
+
 def main(argv: list[str]) -> None:
     """Read the spec, write the copies, print one answer per file."""
     spec = json.loads(Path(argv[1]).read_text(encoding="utf-8"))
-    done = []
-    for index, file in enumerate(spec["files"]):
-        rng = random.Random(f"{spec['seed']}:{spec['variant']}:{index}")  # noqa: S311 - not for secrets
-        done.append(perturb_file(Path(file["path"]), Path(file["out"]), spec["variant"], rng))
-    print(json.dumps(done))  # noqa: T201 - the script's answer
+    print(json.dumps(perturb_files(spec)))  # noqa: T201 - the script's answer
 
 
 if __name__ == "__main__":
