@@ -89,6 +89,10 @@ def with_batches(question: Question, dataset: Dataset) -> Question:
 
 def _make(question: Question, dataset: Dataset, folder: Path) -> tuple[AnalysisSet, Dataset | None]:
     """Make one set: the set, and the data set that holds it (None when it cannot be analysed)."""
+    if question.kind == "synthesis" and dataset.studies is not None:
+        n = dataset.studies.rows
+        whole = AnalysisSet(id=question.id, question=question.id, source=dataset.id, start=n, n=n, units=n)
+        return whole.model_copy(update={"population": dataset.id, "same_as_source": True}), dataset
     sheet, names = read_sheet(dataset), read_names(dataset)
     if not sheet.columns:
         count = len(names.samples) if names else 0

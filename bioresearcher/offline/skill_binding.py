@@ -168,7 +168,7 @@ class Binding:
         self._datasets = asked(objective, datasets)
         replaced = {d.prepared_from for d in self._datasets}
         usable = [d for d in self._datasets if d.id not in replaced and d.analysis_of is None]
-        measured = [d for d in usable if d.file("expression") is not None or d.file("samples") is not None]
+        measured = [d for d in usable if d.file("expression") or d.file("samples") or d.studies]
         named = [d for d in measured if d.role == "discovery"]
         free = [d for d in measured if d.role != "validation"] or measured
         largest = max(free, key=lambda d: (d.n_samples, d.id), default=None)
@@ -317,6 +317,8 @@ class Binding:
             )
             return f"step:{step}/{skill_input.output}" if step else None
         file = dataset.file(skill_input.kind) if dataset else None
+        if skill_input.kind == "table" and "synthesis" in use.skill.contract.answers:
+            file = dataset.studies if dataset else None
         return f"dataset:{dataset.id}/{file.name}" if dataset and file else None
 
     def _dataset(self, role: str, use: Use) -> Dataset | None:
