@@ -59,7 +59,7 @@ def bind_questions(objective: Objective, data: Sequence[Data]) -> Questions:
     text = Text(objective.text)
     asks = asks_of(text)
     pooled = any(a.kind == "synthesis" for a in asks)
-    measured = _in_order([d for d in data if _is_measured(d.dataset) or (pooled and d.dataset.studies)])
+    measured = _in_order([d for d in data if _is_measured(d.dataset) or (pooled and d.dataset.rows_are("study"))])
     if not measured or not text.tokens:
         kinds = asks or [Ask("description", ((0, len(text.raw)),))]
         said = "; ".join(["there is no data set with samples", *_studies([d.dataset for d in data])])
@@ -91,8 +91,9 @@ def bind_questions(objective: Objective, data: Sequence[Data]) -> Questions:
 
 
 def _is_measured(dataset: Dataset) -> bool:
-    """True for a data set with samples or a matrix; a table of studies has neither."""
-    return any(f.kind in ("samples", "expression") and f.row_is != "study" for f in dataset.files)
+    """True for a data set with samples, a matrix or mutated genes; a table of studies has none of them."""
+    kinds = ("samples", "expression")
+    return any((f.kind in kinds and f.row_is != "study") or f.row_is == "mutated gene" for f in dataset.files)
 
 
 def _studies(datasets: Sequence[Dataset]) -> list[str]:
@@ -408,7 +409,7 @@ def _unsure(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
 
 def _lacking(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
     """Things that a question needs and the data set has not."""
-    if question.kind == "synthesis" and dataset.studies is None:
+    if question.kind == "synthesis" and dataset.rows_are("study") is None:
         why = f"{dataset.id} is no list of studies: no table has effects with intervals, standard errors or variances"
         return [(why, "give such a table, a row per study")]
     if question.kind != "synthesis" and not _is_measured(dataset):
@@ -424,6 +425,8 @@ def _lacking(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
         return [("no column of the data is named that is to be explained", "name the column of the outcome")]
     if question.kind == "association" and question.measure.kind == "none":
         return [("nothing is named that may be associated with it", "name the gene, signature or columns")]
+    if question.model == "mutation frequencies" and dataset.rows_are("mutated gene") is None:
+        return [(f"{dataset.id} has no list of mutations", "give the MAF file")]
     two = question.contrast is not None and len(question.contrast.levels) == 2
     other = {"linear model": not two, "logistic regression": two}.get(question.model, True)
     if question.kind == "association" and question.measure.kind == "column" and not other:

@@ -168,7 +168,7 @@ class Binding:
         self._datasets = asked(objective, datasets)
         replaced = {d.prepared_from for d in self._datasets}
         usable = [d for d in self._datasets if d.id not in replaced and d.analysis_of is None]
-        measured = [d for d in usable if d.file("expression") or d.file("samples") or d.studies]
+        measured = [d for d in usable if d.file("expression") or d.file("samples") or _listed(d)]
         named = [d for d in measured if d.role == "discovery"]
         free = [d for d in measured if d.role != "validation"] or measured
         largest = max(free, key=lambda d: (d.n_samples, d.id), default=None)
@@ -317,8 +317,8 @@ class Binding:
             )
             return f"step:{step}/{skill_input.output}" if step else None
         file = dataset.file(skill_input.kind) if dataset else None
-        if skill_input.kind == "table" and "synthesis" in use.skill.contract.answers:
-            file = dataset.studies if dataset else None
+        if skill_input.row_is:
+            file = dataset.rows_are(skill_input.row_is) if dataset else None
         return f"dataset:{dataset.id}/{file.name}" if dataset and file else None
 
     def _dataset(self, role: str, use: Use) -> Dataset | None:
@@ -404,6 +404,11 @@ class Binding:
             return None
         values = {"group_column": column.name, "case": found.case, "control": found.control}
         return values.get(source, column.label or None)
+
+
+def _listed(dataset: Dataset) -> bool:
+    """True for a data set with a list of studies or of mutated genes, which some skills read."""
+    return any(dataset.rows_are(what) is not None for what in ("study", "mutated gene"))
 
 
 def _only_endpoint(dataset: Dataset) -> tuple[Column | None, Column | None]:

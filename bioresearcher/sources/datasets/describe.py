@@ -22,7 +22,14 @@ from bioresearcher.sources.datasets.files import LoadedFile, load_file
 from bioresearcher.sources.datasets.formats import CONVERTED_SUFFIXES, SAMPLE_FILES
 from bioresearcher.sources.datasets.roles import names_clinical
 from bioresearcher.sources.datasets.scan import SHEET_LIMITS, SheetScan, scan_sheet
-from bioresearcher.sources.datasets.sheets import SheetReading, complete, is_study_table, read_cells, read_sheet
+from bioresearcher.sources.datasets.sheets import (
+    GENES_HEADER,
+    SheetReading,
+    complete,
+    is_study_table,
+    read_cells,
+    read_sheet,
+)
 from bioresearcher.sources.datasets.spec import ColumnSpec, DatasetSpec, FileSpec
 from bioresearcher.sources.datasets.table_stream import RowStream, TableLimits, is_table, plain_suffix
 from bioresearcher.sources.datasets.text_source import find_source
@@ -155,7 +162,7 @@ def _names_columns(sheet: TableHead, table: TableHead) -> bool:
 def _is_matrix(table: TableHead, *, named: bool) -> bool:
     """Return True for features in rows and samples in columns; `named`: its columns are rows of another table."""
     columns = len(table.header) - 1
-    if columns < _MIN_SAMPLES or table.numeric_share < 0.9 or table.rows == 0:
+    if columns < _MIN_SAMPLES or table.numeric_share < 0.9 or table.rows == 0 or table.header == GENES_HEADER:
         return False
     if (_looks_clinical(table) and not named) or is_study_table(table.header) or names_statistics(table.header[1:]):
         return False
@@ -252,7 +259,7 @@ def _describe(
     columns = read_cells(path, SHEET_LIMITS)
     sample_column, why = _sample_column(scan, columns, samples) if kind == "samples" else (None, "")
     found = read_sheet(path.name, scan, columns, sample_column, why, measured=bool(samples) or kind != "samples")
-    if kind == "table" and found.row_is != "study":
+    if kind == "table" and found.row_is not in ("study", "mutated gene"):
         found.readings = [r for r in found.readings if r.column]
     notes += found.notes
     notes += [

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from bioresearcher.schemas.dataset import Reading
+from bioresearcher.sources.datasets.sheets import GENES_HEADER
 from bioresearcher.sources.datasets.table_form import Plain
 
 _SILENT = re.compile(r"(?i)silent|intron|[35]'?_?(utr|flank)|igr|rna|lincrna|synonymous.*|intergenic.*|.*stream.*")
 """Classes of variants that change no protein."""
+NOT_LISTED = "not listed"
+"""Cell of a patient whom a list of mutations does not name."""
 _MOST_GENES = 20
 _LEAST_MUTATED = 5
 
@@ -31,9 +35,10 @@ def take_mutations(tables: list[Plain]) -> None:
         units = {patient.get(s, s) for s in samples}
         people = {g: {patient.get(s, s) for s in listed} for g, listed in mutated.items()}
         order = sorted(people, key=lambda g: (-len(people[g]), g))
-        rows = [[g, str(len(people[g])), f"{100 * len(people[g]) / max(1, len(units)):.1f}"] for g in order]
+        share = {g: 100 * len(people[g]) / max(1, len(units)) for g in order}
+        rows = [[g, str(len(people[g])), str(len(units)), f"{share[g]:.1f}"] for g in order]
         source = table.source.name
-        table.name, table.header = f"{table.name}-genes", ["gene", "mutated", "percent_of_listed"]
+        table.name, table.header = f"{table.name}-genes", list(GENES_HEADER)
         table.rows, table.matrix, table.changed = _again(rows), False, True
         table.notes.append(
             f"{source}: a list of mutations; counted are those that may change a protein, once for each "
@@ -67,7 +72,8 @@ def _add_mutations(sheet: Plain, column: str, genes: dict[str, set[str]], listed
         for row in before():
             name = row[at]
             states = [
-                "mutated" if name in people else "wild type" if name in listed else "" for people in genes.values()
+                "mutated" if name in people else "wild type" if name in listed else NOT_LISTED
+                for people in genes.values()
             ]
             yield [*row, *[""] * (len(own) - len(row)), *states]
 
@@ -76,9 +82,21 @@ def _add_mutations(sheet: Plain, column: str, genes: dict[str, set[str]], listed
     sheet.rows = rows
     sheet.changed = True
     sheet.notes.append(
-        f"{sheet.source.name}: columns of the {len(genes)} genes mutated most often in {source} were added; "
-        f"{absent} patients who are not listed there may not have been sequenced and have no value"
+        f"{sheet.source.name}: columns of the {len(genes)} genes mutated most often in {source} were added"
+        + (f"; {absent} patients are not listed there, so nobody knows whether they were sequenced" if absent else "")
     )
+    for gene in genes if absent else ():
+        sheet.readings.append(
+            Reading(
+                file=sheet.source.name,
+                column=f"{gene}_mutation",
+                says=f"{NOT_LISTED!r} may be wild type or not sequenced",
+                reason=f"{absent} patients are not in {source}, which lists mutations only",
+                sure=False,
+                decides=True,
+                line=f'codes = {{ "{NOT_LISTED}" = "wild type" }}  # or missing_values = ["{NOT_LISTED}"]',
+            )
+        )
 
 
 def _again(rows: list[list[str]]) -> Callable[[], Iterator[list[str]]]:

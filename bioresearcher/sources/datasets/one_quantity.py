@@ -31,10 +31,16 @@ _PROGRAMS = (
             r"(?P<of>.*)\.(stats|protein_description|log)\.(tsv|txt)",
         ),
     ),
-    ("MaxQuant", (r"(?P<of>)proteinGroups\.txt", r"(?P<of>)(peptides|evidence|msms|summary|parameters|allPeptides)\.txt")),
+    (
+        "MaxQuant",
+        (r"(?P<of>)proteinGroups\.txt", r"(?P<of>)(peptides|evidence|msms|summary|parameters|allPeptides)\.txt"),
+    ),
     (
         "FragPipe",
-        (r"(?P<of>)combined_protein\.tsv", r"(?P<of>)combined_(peptide|ion|modified_peptide)\.tsv|(?P<more>psm|ion)\.tsv"),
+        (
+            r"(?P<of>)combined_protein\.tsv",
+            r"(?P<of>)combined_(peptide|ion|modified_peptide)\.tsv|(?P<more>psm|ion)\.tsv",
+        ),
     ),
 )
 

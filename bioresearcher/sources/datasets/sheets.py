@@ -33,6 +33,8 @@ from bioresearcher.sources.datasets.table_stream import RowStream, TableLimits
 from bioresearcher.sources.datasets.units import Unit, find_unit, row_word
 
 _MOST_ROWS: Final = 50_000
+GENES_HEADER: Final = ("gene", "mutated", "listed", "percent_of_listed")
+"""Columns of the table that a list of mutations is taken to: how many of those who are listed carry one in a gene."""
 _MANY_NUMBERS: Final = 12
 """Numeric columns from which a sample sheet without a matrix may hold the measurements itself."""
 _STATED: Final = "stated in dataset.toml"
@@ -142,6 +144,9 @@ def read_sheet(
     )
     for unit in units:
         guesses[unit.column] = ColumnGuess("pair" if unit.pair else "unit", why=unit.why)
+    if tuple(columns) == GENES_HEADER:
+        says = [Reading(file=file, says="a row is a mutated gene", reason="made of a list of mutations")]
+        return SheetReading({n: ColumnSpec() for n in columns}, None, "mutated gene", says, [])
     if is_study_table(list(columns)):
         return _studies(file, scan, guesses, sample_column)
     if not measured:

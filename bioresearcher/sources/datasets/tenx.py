@@ -140,8 +140,6 @@ def _sums(one: Cells, names: Sequence[str]) -> dict[str, str]:
     return {name: f"{total:.0f}" for name, total in found.items()}
 
 
-
-
 def _h5_matrices(paths: Sequence[Path]) -> list[Cells]:
     """Find 10x matrices in HDF5; of a filtered and a raw one of a sample the filtered one."""
     found: dict[str, Path] = {}
@@ -194,10 +192,12 @@ def _h5_sums(path: Path) -> dict[str, str]:
     try:
         with h5py.File(path, "r") as file:
             group = _h5_group(path, file)
-            features = group["features"] if "features" in group else group
+            features = group.get("features", group)
             ids = features["id" if "id" in features else "genes"][:].tolist()
             names = features["name" if "name" in features else "gene_names"][:].tolist()
-            kinds = features["feature_type"][:].tolist() if "feature_type" in features else [b"Gene Expression"] * len(ids)
+            kinds = (
+                features["feature_type"][:].tolist() if "feature_type" in features else [b"Gene Expression"] * len(ids)
+            )
             rows, entries = int(group["shape"][0]), int(group["data"].shape[0])
             if rows != len(names) or entries > _MOST_ENTRIES:
                 said = f"has {rows:,} rows and {len(names):,} names" if rows != len(names) else f"{entries:,} values"

@@ -92,12 +92,12 @@ def _summed(joined: SideBySide, genes: dict[str, str], path: Path) -> SideBySide
         )
     notes = [n for n in joined.notes if "no genes were summed up" not in n]
     notes.append(
-        f"Transcripts were summed to {len(columns[0]):,} genes by {path.name}; differences of transcript length between "
-        "samples are not modelled"
+        f"Transcripts were summed to {len(columns[0]):,} genes by {path.name}; differences of transcript length "
+        "between samples are not modelled"
     )
     if missing:
         notes.append(
-            f"{missing:,} of {len(of):,} transcripts ({100 * (1 - share):.2g} % of the reads) are not in {path.name} and "
-            "were left out"
+            f"{missing:,} of {len(of):,} transcripts ({100 * (1 - share):.2g} % of the reads) are not in {path.name} "
+            "and were left out"
         )
     return SideBySide(joined.samples, list(columns[0]), columns, [*joined.used, path], notes)

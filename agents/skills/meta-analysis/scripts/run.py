@@ -65,8 +65,12 @@ DIFFERENCES = {
     "effect_size": "effect size",
     "estimate": "effect",
 }
-_LOW = re.compile(r"(95_?)?(ci_?)?(95_?)?(low|lower|l|lb|lcl|ll|lci|l95|lower_95|low_95)(_?(ci|95|limit|bound))*|ci_?95?_?l(ow(er)?)?")
-_HIGH = re.compile(r"(95_?)?(ci_?)?(95_?)?(high|upper|u|ub|ucl|ul|uci|u95|upper_95|hi)(_?(ci|95|limit|bound))*|ci_?95?_?(u(pper)?|h(igh)?)")
+_LOW = re.compile(
+    r"(95_?)?(ci_?)?(95_?)?(low|lower|l|lb|lcl|ll|lci|l95|lower_95|low_95)(_?(ci|95|limit|bound))*|ci_?95?_?l(ow(er)?)?"
+)
+_HIGH = re.compile(
+    r"(95_?)?(ci_?)?(95_?)?(high|upper|u|ub|ucl|ul|uci|u95|upper_95|hi)(_?(ci|95|limit|bound))*|ci_?95?_?(u(pper)?|h(igh)?)"
+)
 _ERROR = re.compile(r"se|sei|sete|std_?err(or)?|standard_error|(se|std_?err(or)?)_?(of_)?(log|ln)_?\w+")
 _VARIANCE = re.compile(r"vi|v|var|variance")
 _INTERVAL = re.compile(r"(95_?)?ci(_?95)?|confidence_interval|(95_)?ci_95")
@@ -136,7 +140,9 @@ def read_studies(task: Task) -> Studies:
 
     effect_column = _one(names, lambda low: bool(kind(low)[0]), "effect", task.parameter("effect_column"))
     if effect_column is None:
-        fail(f"no column is an effect estimate such as hr, or, rr, md, smd, beta or yi (there are: {listed(names, 20)})")
+        fail(
+            f"no column is an effect estimate such as hr, or, rr, md, smd, beta or yi (there are: {listed(names, 20)})"
+        )
     bare, ratio, logged = kind(names[effect_column])
     study = next((c for c, low in names.items() if _STUDY.fullmatch(low)), None)
     text = [c for c in table.columns if c != effect_column and not pd.api.types.is_numeric_dtype(table[c])]
@@ -316,7 +322,9 @@ def tau2_reml(y: np.ndarray, v: np.ndarray) -> float:
         return float(np.log(v + tau2).sum() - 2 * np.log(error) + ((y - mean) ** 2 / (v + tau2)).sum())
 
     top = 10 * max(float(np.var(y, ddof=1)), float(v.max()), 1e-6)
-    found = optimize.minimize_scalar(loss, bounds=(0.0, top), method="bounded", options={"xatol": 1e-10, "maxiter": 2000})
+    found = optimize.minimize_scalar(
+        loss, bounds=(0.0, top), method="bounded", options={"xatol": 1e-10, "maxiter": 2000}
+    )
     return 0.0 if loss(0.0) <= found.fun else float(found.x)
 
 
@@ -386,7 +394,9 @@ def tables(studies: Studies, pooled: list[Pooled]) -> tuple[pd.DataFrame, pd.Dat
             "p_without_it": [m.p for m in without],
         }
     )
-    shown = [(m.method, studies.shown(m.effect), studies.shown(m.low), studies.shown(m.high), m.p, m.tau2) for m in pooled]
+    shown = [
+        (m.method, studies.shown(m.effect), studies.shown(m.low), studies.shown(m.high), m.p, m.tau2) for m in pooled
+    ]
     return rows, pd.DataFrame(shown, columns=["model", "effect", "low", "high", "p", "tau2"])
 
 
@@ -465,14 +475,18 @@ def findings(task: Task, studies: Studies, pooled: list[Pooled], rows: pd.DataFr
     fields |= {"measure": studies.column, "missing": studies.left_out}
     found: list[Any] = [(text, values, result(task, "synthesis", k, **fields))]
     i2_shown = round(i2, 1)
-    text = f"{place}heterogeneity: Q = {number(q, 4)} on {k - 1} degrees of freedom, {p_value(p_q)}; I² = {i2_shown:g} %; "
+    text = (
+        f"{place}heterogeneity: Q = {number(q, 4)} on {k - 1} degrees of freedom, {p_value(p_q)}; I² = {i2_shown:g} %; "
+    )
     text += f"variance between studies {number(main.tau2)} (DerSimonian-Laird), {number(pooled[1].tau2)} (REML)."
     numbers = {"Q": rounded(q, 4), "df": k - 1, "p": shown_p(p_q), "i2_percent": i2_shown, "tau2": rounded(main.tau2)}
     numbers |= {"tau2_reml": rounded(pooled[1].tau2), "power_of_I": 2}
     expected = prediction(main, k)
     if expected is not None:
         ends = [rounded(studies.shown(x)) for x in expected]
-        text += f" A further study is expected between {number(ends[0])} and {number(ends[1])} (95 % prediction interval)."
+        text += (
+            f" A further study is expected between {number(ends[0])} and {number(ends[1])} (95 % prediction interval)."
+        )
         numbers |= {"prediction_low": ends[0], "prediction_high": ends[1], "prediction_percent": 95}
     if k < FEW:
         text += f" With fewer than {FEW} studies the variance between studies is hardly known."
@@ -507,7 +521,10 @@ def _asymmetry(task: Task, studies: Studies) -> Any:
         text = f"small-study effects were not tested: {studies.k} studies, at least {FOR_ASYMMETRY} are needed."
         return f"{where(task)}{text}", values
     if np.ptp(studies.v) < 1e-12:
-        return f"{where(task)}small-study effects cannot be tested: all {studies.k} studies are equally precise.", values
+        return (
+            f"{where(task)}small-study effects cannot be tested: all {studies.k} studies are equally precise.",
+            values,
+        )
     intercept, p = egger(studies.y, studies.v)
     verdict = "small studies differ from large ones" if p < 0.1 else "no small-study effect is shown"
     values |= {"intercept": rounded(intercept), "p": shown_p(p), "alpha": 0.1}
