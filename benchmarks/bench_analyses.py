@@ -73,7 +73,13 @@ def cohort(rng: np.random.Generator, levels: int, kind: str) -> tuple[pd.DataFra
 
 DESIGNS = (
     ("two groups", 2, "different", {}, "~ group"),
-    ("two groups, batch and age", 2, "different", {"blocks": ("batch",), "covariates": ("age",)}, "~ group + batch + age"),
+    (
+        "two groups, batch and age",
+        2,
+        "different",
+        {"blocks": ("batch",), "covariates": ("age",)},
+        "~ group + batch + age",
+    ),
     ("pairs", 2, "different", {"pair": "patient"}, "~ group + patient"),
     ("three groups, batch", 3, "different", {"blocks": ("batch",)}, "~ group + batch"),
     ("two groups, one variance", 2, "same", {}, "~ group"),
@@ -113,7 +119,9 @@ def limma_difference(folder: Path, levels: int, kind: str, design: dict[str, Any
     frames += [covariate(indexed[c], c) for c in made.covariates]
     pairs = indexed[made.pair] if made.pair else pd.Series(dtype=str)
     names = tuple(f"g{i}" for i in range(levels))
-    table, _ = moderate(fit_features(matrix, indexed["group"], Terms(pd.concat(frames, axis=1), made, pairs), names), levels)
+    table, _ = moderate(
+        fit_features(matrix, indexed["group"], Terms(pd.concat(frames, axis=1), made, pairs), names), levels
+    )
     ours = table["statistic"].reindex(matrix.index).to_numpy()
     return float(np.max(np.abs(ours - theirs) / np.maximum(np.abs(theirs), 1e-12)))
 
@@ -139,7 +147,9 @@ def against_statsmodels() -> list[Figure]:
     near = abs(reml["effect"] + 0.7145) < 1e-4 and abs(reml["tau2"] - 0.3132) < 1e-4
     return [
         Figure("meta-analysis: largest relative difference from statsmodels", f"{worst:.1e}", "≤ 1e-5", worst <= 1e-5),
-        Figure("… REML of the BCG trials", f"{reml['effect']:.4f}, {reml['tau2']:.4f} ({ran})", "-0.7145, 0.3132", near),
+        Figure(
+            "… REML of the BCG trials", f"{reml['effect']:.4f}, {reml['tau2']:.4f} ({ran})", "-0.7145, 0.3132", near
+        ),
     ]
 
 

@@ -345,6 +345,8 @@ def _with_methods(question: Question, ask: Ask, text: Text, wishes: Wishes) -> Q
     if question.kind == "synthesis":
         model = "meta-analysis"  # random effects of studies are no mixed model of rows
         named = [(m, n) for m, n in named if m.form != "analysis"]
+    if question.kind != "association":
+        named = [(m, n) for m, n in named if m.name != "roc curve"]  # of a model's predictions, its own measure
     test = next((m.name for m, _ in named if m.form == "test"), "")
     other = next((m.name for m, _ in named if m.form == "analysis" and m.name != "kaplan-meier"), "")
     effect: EffectMeasure = ""
@@ -354,6 +356,8 @@ def _with_methods(question: Question, ask: Ask, text: Text, wishes: Wishes) -> Q
         effect = "odds ratio"
     elif question.kind == "difference":
         effect = "log2 fold change" if question.measure.kind in ("features", "gene") else "difference of means"
+    elif question.kind == "association" and other == "roc curve":
+        effect = "area under the curve"
     elif question.kind == "association" and question.measure.kind == "column":
         effect = "odds ratio" if question.contrast and question.contrast.levels else "regression coefficient"
     elif question.kind == "association":

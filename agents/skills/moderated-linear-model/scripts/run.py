@@ -120,7 +120,9 @@ def statements(
     shown = " and ".join(f"{column} = {x} (n = {k})" for x, k in reversed(sizes.items()))
     values: dict[str, Any] = {"dataset": task.parameter("dataset_label", ""), "group_column": column, "n": n}
     values |= {"levels": list(levels), "group_n": list(sizes.values()), "fdr_threshold": fdr, "tested": len(table)}
-    contrast = {"column": column, "case": levels[1], "control": levels[0]} if two else {"column": column, "levels": levels}
+    contrast = (
+        {"column": column, "case": levels[1], "control": levels[0]} if two else {"column": column, "levels": levels}
+    )
     pairs = terms.pairs.nunique() if terms.design.pair else None
     rests = {"contrast": contrast, "groups": sizes, "terms": terms.design.terms, "pairs": pairs, "test": test}
     rests["missing"] = left["missing"]
@@ -156,7 +158,9 @@ def statements(
     key = "differences" if two else "statistics"
     lead[key] = [bioskill.rounded(v) for v in rows["difference" if two else "statistic"]]
     lead["count"] = len(rows)
-    found.append((f"{place}the genes with the smallest p-values between {shown} are {'; '.join(parts)}.", values | lead))
+    found.append(
+        (f"{place}the genes with the smallest p-values between {shown} are {'; '.join(parts)}.", values | lead)
+    )
     found += [_named(task, table, str(g), two, (values, rests)) for g in task.parameter("genes", ())]
     if left["samples"] or left["genes"]:
         text = (
@@ -179,7 +183,9 @@ def _named(task: bioskill.Task, table: pd.DataFrame, gene: str, two: bool, about
     sizes = {x: int(row[f"n: {x}"]) for x in rests["groups"]}
     verdict = "differs" if row["p"] < float(task.parameter("fdr", 0.05)) else "is not shown to differ"
     size = f"difference {bioskill.number(row['difference'])}, " if two else ""
-    text = f"{bioskill.where(task)}{gene} {verdict} by {rests['contrast']['column']} ({size}{bioskill.p_value(row['p'])}; "
+    text = (
+        f"{bioskill.where(task)}{gene} {verdict} by {rests['contrast']['column']} ({size}{bioskill.p_value(row['p'])}; "
+    )
     text += f"{rests['test']}; n = {sum(sizes.values())})."
     numbers = {"gene": gene, "p": bioskill.shown_p(row["p"]), "n_gene": sum(sizes.values())}
     fields = {**rests, "groups": sizes, "p": row["p"], "fdr": row["fdr"], "measure": gene}
@@ -197,9 +203,15 @@ def main() -> None:
     terms = read_design(task, samples, asked)
     groups = asked[terms.samples]
     table, prior = test_genes(matrix, groups, terms, levels)
-    left = {"samples": len(samples) - len(groups), "genes": len(matrix) - len(table), "missing": len(asked) - len(groups)}
+    left = {
+        "samples": len(samples) - len(groups),
+        "genes": len(matrix) - len(table),
+        "missing": len(asked) - len(groups),
+    }
     called = table["fdr"] < float(task.parameter("fdr", 0.05))
-    print(f"{len(table)} genes tested, {int(called.sum())} called; prior df {prior.df:.6g}, variance {prior.variance:.6g}")
+    print(
+        f"{len(table)} genes tested, {int(called.sum())} called; prior df {prior.df:.6g}, variance {prior.variance:.6g}"
+    )
     bioskill.write_table(table, task.outputs["table"])
     if len(levels) == 2:
         volcano(task, table, called)
