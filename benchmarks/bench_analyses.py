@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-
 from figures import ROOT, Figure
 
 SKILLS = ROOT / "agents" / "skills"
@@ -53,7 +52,7 @@ for (one in readLines(file.path(folder, "designs.txt"))) {
   fit <- eBayes(lmFit(m, design))
   at <- grep("^group", colnames(design))
   test <- if (length(at) == 1) fit$t[, at] else topTable(fit, coef = at, number = Inf, sort.by = "none")$F
-  write.table(data.frame(test, fit$df.prior, fit$s2.prior, fit$df.total), file.path(folder, parts[1]), col.names = FALSE)
+  write.table(data.frame(test, fit$df.total), file.path(folder, parts[1]), col.names = FALSE)
 }
 """
 
@@ -71,7 +70,7 @@ def cohort(rng: np.random.Generator, levels: int, kind: str) -> tuple[pd.DataFra
     return pd.DataFrame(values, index=[f"G{i}" for i in range(500)], columns=sheet["sample"]), sheet
 
 
-DESIGNS = (
+DESIGNS: tuple[tuple[str, int, str, dict[str, Any], str], ...] = (
     ("two groups", 2, "different", {}, "~ group"),
     (
         "two groups, batch and age",

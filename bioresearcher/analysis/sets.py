@@ -94,8 +94,8 @@ def _make(question: Question, dataset: Dataset, folder: Path) -> tuple[AnalysisS
         listed = dataset.rows_are("mutated gene")
     if listed is not None:
         n = listed.rows if question.kind == "synthesis" else _sequenced(dataset, listed)
-        whole = AnalysisSet(id=question.id, question=question.id, source=dataset.id, start=n, n=n, units=n)
-        return whole.model_copy(update={"population": dataset.id, "same_as_source": True}), dataset
+        every = AnalysisSet(id=question.id, question=question.id, source=dataset.id, start=n, n=n, units=n)
+        return every.model_copy(update={"population": dataset.id, "same_as_source": True}), dataset
     sheet, names = read_sheet(dataset), read_names(dataset)
     if not sheet.columns:
         count = len(names.samples) if names else 0

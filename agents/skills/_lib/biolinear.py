@@ -139,8 +139,8 @@ def fit_features(matrix: pd.DataFrame, groups: pd.Series, terms: Terms, levels: 
     """Fit every feature and test its groups; the first of `levels` is the reference.
 
     A row per feature that can be tested: means and n of every level (`mean: x`, `n: x`), `difference` (of the second
-    level from the first, for two), `statistic` (t for two levels, F for more), degrees of freedom `df`, `variance` of the
-    residuals, and `p`.
+    level from the first, for two), `statistic` (t for two levels, F for more), degrees of freedom `df`,
+    `variance` of the residuals, and `p`.
     Missing values are left out feature by feature, with their pairs.
     """
     groups, values = groups[terms.samples], matrix[terms.samples]

@@ -196,8 +196,8 @@ def _survey(
             continue
         rest = [p for p in rest if p not in found.used]
         notes += [*found.notes, *left_out(found.left)]
-        for path, table in found.tables:
-            tables += _spooled_tables(path, table, spool)
+        for path, made in found.tables:
+            tables += _spooled_tables(path, made, spool)
     copied = [p for p in rest if p.suffix.lower() == ".gmt"]
     for path in rest:
         if path not in copied:

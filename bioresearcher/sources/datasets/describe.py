@@ -120,7 +120,7 @@ def _has_columns(path: Path) -> bool:
     except InputError:
         return False
     widths = {len(r) for r in rows}
-    return len(rows) >= 3 and len(widths) == 1 and min(widths) >= 3
+    return len(rows) >= 3 and len(widths) == 1 and min(widths) >= 2
 
 
 def _in_columns(path: Path) -> bool:

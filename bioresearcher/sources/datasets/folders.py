@@ -55,7 +55,9 @@ class FolderReader(Protocol):
         InputError: They belong together, and cannot be read.
     """
 
-    def __call__(self, paths: Sequence[Path], /) -> Found | None: ...
+    def __call__(self, paths: Sequence[Path], /) -> Found | None:
+        """Take the files that belong together."""
+        ...
 
 
 def left_out(left: dict[Path, str]) -> list[str]:

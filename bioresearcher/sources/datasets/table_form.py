@@ -40,7 +40,9 @@ _ANNOTATION = re.compile(
     r"|width|length|gene_?length|eff_?length|effective_?length|(exon|transcript|cds)_?length|biotype|gene_?biotype"
     r"|gene_?type|source|locus|class_?code|cytoband|band|gc|gc_?content|id_ref|probe(_?set)?(_?id)?|accession|refseq"
     r"|unigene|uniprot(_?id)?|proteins?(_?(ids?|names?|groups?))?|majority_protein_ids|fasta_headers|organism|species"
-    r"|pathway|go(_?terms?)?|annotation|tracking_id|nearest_ref_id|tss_id|coverage|composite_element_ref|unnamed_\d+|x)"
+    r"|pathway|go(_?terms?)?|annotation|tracking_id|nearest_ref_id|tss_id|coverage|composite_element_ref|unnamed_\d+|x"
+    r"|proteotypic|precursor_(charge|id)|(stripped|modified)_sequence|n(umber)?_(proteotypic_)?sequences|numberpsm"
+    r"|maxpepprob|referenceintensity|(.+_)?detection_p_?val(ue)?(_\d+)?)"
 )
 _TOTALS = re.compile(r"(row_?)?(sum|total|mean|average|median|sd|std|variance|totals|avg|cv|max|min)s?")
 _FLAGS = re.compile(r"(reverse|(potential_)?contaminant|only_identified_by_site|decoy)")
@@ -51,7 +53,8 @@ _QUANTITY = re.compile(
     r"(?P<rest>( [hml])?[ ._-]+.+)"
     r"|(?P<other>.+?)[ ._-]+(?P<b>raw[ _]?counts?|read[ _]?counts?|expected_?count|counts?|fpkm|rpkm|tpm|cpm"
     r"|((maxlfq )?(total |unique |razor ))?(intensity|spectral count)|maxlfq intensity|lfq intensity"
-    r"|avg[ _](beta|signal)|detection[ ._]?p[ ._-]?val(ue)?|signal[ _][ab]|bead[ _]?stderr|(avg_)?nbeads(_[ab])?|narrays)",
+    r"|avg[ _](beta|signal)|detection[ ._]?p[ ._-]?val(ue)?|signal[ _][ab]|bead[ _]?stderr|(avg_)?nbeads(_[ab])?"
+    r"|narrays)",
     re.I,
 )
 _PREFERRED = (

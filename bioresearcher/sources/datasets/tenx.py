@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from bioresearcher.errors import InputError
 from bioresearcher.schemas.columns import as_number
@@ -22,6 +22,8 @@ from bioresearcher.sources.datasets.text_source import find_source
 MTX = re.compile(r"(?P<stem>.*?)[._-]?matrix\.mtx(\.gz)?", re.I)
 """Names of 10x matrices; the barcodes and genes have the same beginning."""
 H5 = re.compile(r"(?P<stem>.*?)[._-]?((filtered|raw)_(feature|gene)_bc_matrix(es)?(_h5)?)?\.h5", re.I)
+H5Node: TypeAlias = Any
+"""h5py comes without types."""
 _MIN_FILES = 3
 _MOST_ENTRIES = 500_000_000
 """Values of a matrix of cells that are read."""
@@ -154,7 +156,7 @@ def _h5_matrices(paths: Sequence[Path]) -> list[Cells]:
     return [Cells(key.rsplit("/", 1)[1], path, path, path) for key, path in found.items()]
 
 
-def _h5_group(path: Path, file: Any) -> Any:
+def _h5_group(path: Path, file: H5Node) -> H5Node:
     """The group of the matrix: `matrix` of version 3, a genome of version 2.
 
     Raises:

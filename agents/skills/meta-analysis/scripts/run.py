@@ -205,8 +205,8 @@ def _variances(
     column = error if error is not None else variance
     if ratio and not logged and not re.search(r"log|ln", names[str(column)]):
         fail(
-            f"column {column!r} beside {effect!r} may be on the scale of the ratio or of its logarithm, which decides the "
-            "weights: call it se_log (or give the limits of the intervals)"
+            f"column {column!r} beside {effect!r} may be on the scale of the ratio or of its logarithm, which decides "
+            "the weights: call it se_log (or give the limits of the intervals)"
         )
     values = to_numbers(table[column]).to_numpy(float)
     if (values[np.isfinite(values)] < 0).any():
@@ -233,8 +233,8 @@ def _from_limits(
     if wrong.any():
         at = int(np.flatnonzero(wrong)[0])
         fail(
-            f"study {labels[at]!r}: its interval ({number(lower[at])} to {number(upper[at])}) does not hold its effect; "
-            "are the columns mixed up, or one of them a logarithm?"
+            f"study {labels[at]!r}: its interval ({number(lower[at])} to {number(upper[at])}) does not hold its "
+            "effect; are the columns mixed up, or one of them a logarithm?"
         )
     width = high - low
     skewed = known & (np.abs((low + high) / 2 - y) > 0.15 * width)
@@ -252,8 +252,8 @@ def _refuse_repeats(names: Sequence[str]) -> None:
         key = " ".join(name.casefold().split())
         if key in seen:
             fail(
-                f"study {name!r} stands in the list more than once: its patients would be counted twice. Keep one row of "
-                "it, or give rows of different patients different names"
+                f"study {name!r} stands in the list more than once: its patients would be counted twice. Keep one "
+                "row of it, or give rows of different patients different names"
             )
         seen[key] = n
 
@@ -495,10 +495,10 @@ def findings(task: Task, studies: Studies, pooled: list[Pooled], rows: pd.DataFr
     found.append(_other_models(task, studies, pooled))
     decisive = rows[(rows["p_without_it"] < 0.05) != (main.p < 0.05)]
     names = list(decisive["study"])
-    text = f"{place}left out one by one, the pooled {studies.effect} runs from {number(rows['pooled_without_it'].min())} to "
-    text += f"{number(rows['pooled_without_it'].max())}; "
+    least, most = (rows["pooled_without_it"].agg(how) for how in ("min", "max"))
+    text = f"{place}left out one by one, the pooled {studies.effect} runs from {number(least)} to {number(most)}; "
     text += f"without {listed(names)} p crosses 0.05." if names else "no single study decides whether p is below 0.05."
-    span = {"least": rounded(rows["pooled_without_it"].min()), "most": rounded(rows["pooled_without_it"].max())}
+    span = {"least": rounded(least), "most": rounded(most)}
     found.append((text, {"dataset": task.parameter("dataset_label", ""), **span, "alpha": 0.05, "deciding": names}))
     found.append(_asymmetry(task, studies))
     return found
@@ -528,7 +528,8 @@ def _asymmetry(task: Task, studies: Studies) -> Any:
     intercept, p = egger(studies.y, studies.v)
     verdict = "small studies differ from large ones" if p < 0.1 else "no small-study effect is shown"
     values |= {"intercept": rounded(intercept), "p": shown_p(p), "alpha": 0.1}
-    text = f"{verdict} (Egger's regression: intercept {number(intercept)}, {p_value(p)}, k = {studies.k}; called at p < 0.1). "
+    text = f"{verdict} (Egger's regression: intercept {number(intercept)}, {p_value(p)}, k = {studies.k}; "
+    text += "called at p < 0.1). "
     return f"{where(task)}{text}Reasons other than publication bias can cause it.", values
 
 

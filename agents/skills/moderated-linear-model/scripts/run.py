@@ -164,9 +164,9 @@ def statements(
     found += [_named(task, table, str(g), two, (values, rests)) for g in task.parameter("genes", ())]
     if left["samples"] or left["genes"]:
         text = (
-            f"{place}{left['samples']} samples were left out because {column} is none of the levels compared, or a term "
-            f"or the pair is not whole, and {left['genes']} genes were not tested (fewer than {MINIMUM_N} values in a "
-            "group, or no variance)."
+            f"{place}{left['samples']} samples were left out because {column} is none of the levels compared, or a "
+            f"term or the pair is not whole, and {left['genes']} genes were not tested (fewer than {MINIMUM_N} values in "
+            "a group, or no variance)."
         )
         more = {"samples_left_out": left["samples"], "genes_not_tested": left["genes"], "minimum_n": MINIMUM_N}
         found.append((text, values | more))

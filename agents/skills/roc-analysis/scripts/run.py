@@ -185,7 +185,8 @@ def draw(task: Task, sheet: pd.DataFrame, outcome: pd.Series, rows: list[dict[st
         y = outcome[values.index].to_numpy(bool)
         points = curve(values.to_numpy(float), y)
         x = [*(1 - points["specificity"]), 0.0]
-        label = f"{plain_text(row['variable'], 30)}: {row['auc']:.2f} ({row['low']:.2f} to {row['high']:.2f}), n = {row['n']}"
+        label = f"{plain_text(row['variable'], 30)}: {row['auc']:.2f} ({row['low']:.2f} to {row['high']:.2f}), "
+        label += f"n = {row['n']}"
         ax.step(x, [*points["sensitivity"], 0.0], where="post", color=PALETTE[n % len(PALETTE)], label=label)
     ax.set_xlabel("1 − specificity")
     ax.set_ylabel(f"Sensitivity for {plain_text(task.need('group_column'), 30)} = {plain_text(task.need('case'), 24)}")
