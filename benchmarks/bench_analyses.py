@@ -7,6 +7,7 @@ BCG trials of Colditz et al. (1994), whose pooled log risk ratio other programs 
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 import os
@@ -102,8 +103,7 @@ def against_limma() -> list[Figure]:
 def limma_difference(folder: Path, levels: int, kind: str, design: dict[str, Any], formula: str) -> float:
     """The largest relative difference of one design."""
     sys.path.insert(0, str(SKILLS / "_lib"))
-    from biolinear import Design, Terms, covariate, factor, fit_features, moderate  # type: ignore[import-not-found]
-
+    linear = importlib.import_module("biolinear")
     matrix, sheet = cohort(np.random.default_rng(levels * 100 + len(formula)), levels, kind)
     matrix.to_csv(folder / "m.tsv", sep="\t", float_format="%.17g")
     sheet.to_csv(folder / "s.tsv", sep="\t", index=False)
@@ -112,14 +112,15 @@ def limma_difference(folder: Path, levels: int, kind: str, design: dict[str, Any
     subprocess.run(["Rscript", str(folder / "run.R"), str(folder)], check=True, capture_output=True)
     theirs = pd.read_csv(folder / "out.txt", sep=r"\s+", header=None)[1].to_numpy()
     indexed = sheet.set_index("sample")
-    made = Design(design.get("pair", ""), design.get("blocks", ()), design.get("covariates", ()))
+    made = linear.Design(design.get("pair", ""), design.get("blocks", ()), design.get("covariates", ()))
     frames = [pd.DataFrame(index=indexed.index)]
-    frames += [factor(indexed[c].astype(str), c) for c in (*([made.pair] if made.pair else []), *made.blocks)]
-    frames += [covariate(indexed[c], c) for c in made.covariates]
+    frames += [linear.factor(indexed[c].astype(str), c) for c in (*([made.pair] if made.pair else []), *made.blocks)]
+    frames += [linear.covariate(indexed[c], c) for c in made.covariates]
     pairs = indexed[made.pair] if made.pair else pd.Series(dtype=str)
     names = tuple(f"g{i}" for i in range(levels))
-    table, _ = moderate(
-        fit_features(matrix, indexed["group"], Terms(pd.concat(frames, axis=1), made, pairs), names), levels
+    table, _ = linear.moderate(
+        linear.fit_features(matrix, indexed["group"], linear.Terms(pd.concat(frames, axis=1), made, pairs), names),
+        levels,
     )
     ours = table["statistic"].reindex(matrix.index).to_numpy()
     return float(np.max(np.abs(ours - theirs) / np.maximum(np.abs(theirs), 1e-12)))

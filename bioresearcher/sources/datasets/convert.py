@@ -545,12 +545,12 @@ def _join_sheets(tables: list[Plain]) -> None:
 
 
 def _alike(cells: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether two columns of names are those of the same samples, but for one in five."""
+    """Return True if two columns of names are those of the same samples, but for one in five."""
     return len(set(cells) & set(others)) >= 0.8 * max(len(cells), len(others)) > 0
 
 
 def _equal_columns(one: Plain, key: str, other: Plain, same: str, column: str) -> bool:
-    """Whether a column that two sheets have says the same in both."""
+    """Return True if a column that two sheets have says the same in both."""
     at, of = one.header.index(key), one.header.index(column)
     known = {row[at]: row[of] for row in one.rows() if len(row) > max(at, of)}
     at, of = other.header.index(same), other.header.index(column)

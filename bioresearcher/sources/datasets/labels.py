@@ -41,7 +41,7 @@ class Contradiction:
 
 
 def _of_two_genes(one: str, other: str) -> bool:
-    """Whether two columns say of one gene each whether it is mutated."""
+    """Return True if two columns say of one gene each whether it is mutated."""
     return _OF_A_GENE.search(one) is not None and _OF_A_GENE.search(other) is not None
 
 

@@ -44,7 +44,7 @@ _ESTIMATE: Final = re.compile(
 )
 _PRECISION: Final = re.compile(
     r"^((95_?)?ci_?(low|lower|l|lb)|(low|lower|lcl|ll|lci)(_?(ci|95|limit|bound))*|ci95?_?(low|lower)|sei?|sete|vi|variance"
-    r"|(se|std_?err(or)?|standard_error)(_?(of_)?(log|ln)_?\w+)?|std_?err\w*|(95_)?ci_?(95)?|confidence_interval|l95|lower_95)$"
+    r"|(se|std_?err(or)?|standard_error)(_?(of_)?(log|ln)_?\w*)?|std_?err\w*|(95_)?ci_?(95)?|confidence_interval|l95|lower_95)$"
 )
 _STUDY: Final = re.compile(
     r"^(study|trial|author|first_author|reference|paper|source|cohort)(_?(id|name|year|label))?$"

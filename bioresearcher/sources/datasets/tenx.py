@@ -55,7 +55,7 @@ class Cells:
 
     @property
     def hdf5(self) -> bool:
-        """Whether all stands in one HDF5 file."""
+        """Return True if all stands in one HDF5 file."""
         return plain_suffix(self.matrix) == ".h5"
 
 

@@ -63,7 +63,7 @@ def _genes_by_transcript(path: Path, features: set[str]) -> dict[str, str]:
 
 
 def _groups(head: Sequence[Sequence[str]], of: int, at: int) -> bool:
-    """Whether a column is text that several transcripts share."""
+    """Return True if a column is text that several transcripts share."""
     cells = [r[at] for r in head[1:] if len(r) > max(of, at) and r[at]]
     return bool(cells) and as_number(cells[0]) is None and len(set(cells)) < len(cells)
 

@@ -71,7 +71,7 @@ _LOW = re.compile(
 _HIGH = re.compile(
     r"(95_?)?(ci_?)?(95_?)?(high|upper|u|ub|ucl|ul|uci|u95|upper_95|hi)(_?(ci|95|limit|bound))*|ci_?95?_?(u(pper)?|h(igh)?)"
 )
-_ERROR = re.compile(r"se|sei|sete|std_?err(or)?|standard_error|(se|std_?err(or)?)_?(of_)?(log|ln)_?\w+")
+_ERROR = re.compile(r"se|sei|sete|std_?err(or)?|standard_error|(se|std_?err(or)?)_?(of_)?(log|ln)_?\w*")
 _VARIANCE = re.compile(r"vi|v|var|variance")
 _INTERVAL = re.compile(r"(95_?)?ci(_?95)?|confidence_interval|(95_)?ci_95")
 _STUDY = re.compile(r"(study|trial|author|first_author|reference|paper|source|cohort)(_?(id|name|label|year))?")

@@ -60,7 +60,7 @@ def interval(auc: float, error: float) -> tuple[float, float]:
     if error == 0 or not 0 < auc < 1:
         return auc, auc
     logit, wide = np.log(auc / (1 - auc)), stats.norm.ppf(0.975) * error / (auc * (1 - auc))
-    return tuple(float(1 / (1 + np.exp(-x))) for x in (logit - wide, logit + wide))  # type: ignore[return-value]
+    return float(1 / (1 + np.exp(wide - logit))), float(1 / (1 + np.exp(-wide - logit)))
 
 
 def difference(one: np.ndarray, other: np.ndarray, case: np.ndarray) -> tuple[float, float, float]:
