@@ -33,7 +33,7 @@ class SideBySide:
 
 @dataclass
 class Found:
-    """What a reader of folders took.
+    """Result of a reader of folders.
 
     Attributes:
         tables: Each with the file that it came from; the names of the tables name their files.

@@ -165,8 +165,8 @@ def statements(
     if left["samples"] or left["genes"]:
         text = (
             f"{place}{left['samples']} samples were left out because {column} is none of the levels compared, or a "
-            f"term or the pair is not whole, and {left['genes']} genes were not tested (fewer than {MINIMUM_N} values in "
-            "a group, or no variance)."
+            f"term or the pair is not whole, and {left['genes']} genes were not tested (fewer than {MINIMUM_N} "
+            "values in a group, or no variance)."
         )
         more = {"samples_left_out": left["samples"], "genes_not_tested": left["genes"], "minimum_n": MINIMUM_N}
         found.append((text, values | more))
