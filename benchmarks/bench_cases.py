@@ -195,7 +195,9 @@ def _answer(finding: dict[str, Any]) -> Answer | None:
         numbers |= {"case": contrast.get("case"), "control": contrast.get("control")}
         numbers["terms"] = 1 + len(result.get("terms", ()))
         kind = result.get("kind", "")
-        return Answer(kind, numbers, said) if kind in ("difference", "time to event", "association") else None
+        return (
+            Answer(kind, numbers, said) if kind in ("difference", "time to event", "association", "synthesis") else None
+        )
     if "significant" in values:
         numbers = {"n": values["n_case"] + values["n_control"], "called": values["significant"]}
         numbers |= {"higher": values["higher_in_case"], "lower": values["lower_in_case"], "tested": values["tested"]}

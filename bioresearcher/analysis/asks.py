@@ -65,6 +65,8 @@ def _clauses(text: Text) -> tuple[list[tuple[int, int]], set[tuple[int, int]]]:
         if said and all(word("survival").search(s) for s in said) and not _POINTS_BACK.search(said[1]):
             found += halves
             anew.add(halves[1])
+        elif said and kinds_in(said[0])[:1] == ("description",) and kinds_in(said[1])[:1] not in ((), ("description",)):
+            found += halves
         else:
             found.append((start, end))
     return found, anew

@@ -56,9 +56,10 @@ def bind_questions(objective: Objective, data: Sequence[Data]) -> Questions:
     nothing is among `not_understood`; where an answer without it would answer something else, the question says in
     `cannot` why it has none.
     """
-    measured = _in_order([d for d in data if d.dataset.file("samples") or d.dataset.file("expression")])
     text = Text(objective.text)
     asks = asks_of(text)
+    pooled = any(a.kind == "synthesis" for a in asks)
+    measured = _in_order([d for d in data if _is_measured(d.dataset) or (pooled and d.dataset.rows_are("study"))])
     if not measured or not text.tokens:
         kinds = asks or [Ask("description", ((0, len(text.raw)),))]
         said = "; ".join(["there is no data set with samples", *_studies([d.dataset for d in data])])
@@ -87,6 +88,12 @@ def bind_questions(objective: Objective, data: Sequence[Data]) -> Questions:
     found, more = _with_requirements(objective.requirements, found, measured)
     questions = _numbered(found)
     return Questions(questions=questions, not_understood=tuple(dict.fromkeys((*lost, *more))), notes=_notes(questions))
+
+
+def _is_measured(dataset: Dataset) -> bool:
+    """True for a data set with samples, a matrix or mutated genes; a table of studies has none of them."""
+    kinds = ("samples", "expression")
+    return any((f.kind in kinds and f.row_is != "study") or f.row_is == "mutated gene" for f in dataset.files)
 
 
 def _studies(datasets: Sequence[Dataset]) -> list[str]:
@@ -335,6 +342,11 @@ def _with_methods(question: Question, ask: Ask, text: Text, wishes: Wishes) -> Q
     """Add the model and test that the words of a question name, and the effect measure."""
     named = [(m, n) for m, n in wishes.methods if ask.has(text, n.first)]
     model = next((m.name for m, _ in named if m.form == "model"), "")
+    if question.kind == "synthesis":
+        model = "meta-analysis"  # random effects of studies are no mixed model of rows
+        named = [(m, n) for m, n in named if m.form != "analysis"]
+    if question.kind != "association":
+        named = [(m, n) for m, n in named if m.name != "roc curve"]  # of a model's predictions, its own measure
     test = next((m.name for m, _ in named if m.form == "test"), "")
     other = next((m.name for m, _ in named if m.form == "analysis" and m.name != "kaplan-meier"), "")
     effect: EffectMeasure = ""
@@ -344,6 +356,8 @@ def _with_methods(question: Question, ask: Ask, text: Text, wishes: Wishes) -> Q
         effect = "odds ratio"
     elif question.kind == "difference":
         effect = "log2 fold change" if question.measure.kind in ("features", "gene") else "difference of means"
+    elif question.kind == "association" and other == "roc curve":
+        effect = "area under the curve"
     elif question.kind == "association" and question.measure.kind == "column":
         effect = "odds ratio" if question.contrast and question.contrast.levels else "regression coefficient"
     elif question.kind == "association":
@@ -399,6 +413,11 @@ def _unsure(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
 
 def _lacking(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
     """Things that a question needs and the data set has not."""
+    if question.kind == "synthesis" and dataset.rows_are("study") is None:
+        why = f"{dataset.id} is no list of studies: no table has effects with intervals, standard errors or variances"
+        return [(why, "give such a table, a row per study")]
+    if question.kind != "synthesis" and not _is_measured(dataset):
+        return [(said, "ask what the studies show together") for said in _studies([dataset])]
     if _of_channels(dataset) and question.kind not in ("difference", "enrichment", "description"):
         why = "each row is a channel of an array, and only differences within an array mean something"
         return [(why, "ask what differs between the two levels")]
@@ -410,6 +429,8 @@ def _lacking(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
         return [("no column of the data is named that is to be explained", "name the column of the outcome")]
     if question.kind == "association" and question.measure.kind == "none":
         return [("nothing is named that may be associated with it", "name the gene, signature or columns")]
+    if question.model == "mutation frequencies" and dataset.rows_are("mutated gene") is None:
+        return [(f"{dataset.id} has no list of mutations", "give the MAF file")]
     two = question.contrast is not None and len(question.contrast.levels) == 2
     other = {"linear model": not two, "logistic regression": two}.get(question.model, True)
     if question.kind == "association" and question.measure.kind == "column" and not other:

@@ -12,7 +12,7 @@ from bioresearcher.analysis.flow_figure import flow_svg
 from bioresearcher.audit.tables import Sheet, read_names, read_sheet
 from bioresearcher.errors import InputError
 from bioresearcher.runfolder import safe_name, write_text
-from bioresearcher.schemas.dataset import Column, Dataset
+from bioresearcher.schemas.dataset import Column, DataFile, Dataset
 from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, Question, Questions
 from bioresearcher.sources.datasets.load import load_fetched
 from bioresearcher.sources.datasets.spec import ColumnSpec, FileSpec
@@ -89,6 +89,13 @@ def with_batches(question: Question, dataset: Dataset) -> Question:
 
 def _make(question: Question, dataset: Dataset, folder: Path) -> tuple[AnalysisSet, Dataset | None]:
     """Make one set: the set, and the data set that holds it (None when it cannot be analysed)."""
+    listed = dataset.rows_are("study") if question.kind == "synthesis" else None
+    if question.model == "mutation frequencies":
+        listed = dataset.rows_are("mutated gene")
+    if listed is not None:
+        n = listed.rows if question.kind == "synthesis" else _sequenced(dataset, listed)
+        every = AnalysisSet(id=question.id, question=question.id, source=dataset.id, start=n, n=n, units=n)
+        return every.model_copy(update={"population": dataset.id, "same_as_source": True}), dataset
     sheet, names = read_sheet(dataset), read_names(dataset)
     if not sheet.columns:
         count = len(names.samples) if names else 0
@@ -110,6 +117,13 @@ def _make(question: Question, dataset: Dataset, folder: Path) -> tuple[AnalysisS
         question = single
     copy = _write(question, dataset, sheet, rows, folder / question.id)
     return found.model_copy(update={"population": copy.id}), copy
+
+
+def _sequenced(dataset: Dataset, listed: DataFile) -> int:
+    """The patients or samples of a list of mutations, which each row of its genes states."""
+    with RowStream(Path(dataset.root) / listed.path, _LIMITS) as stream:
+        first = next(iter(stream.rows(1)), ["", "", "0"])
+    return int(first[2])
 
 
 def one_time(question: Question) -> Question:

@@ -174,7 +174,7 @@ class Binding:
         self._datasets = asked(objective, datasets)
         replaced = {d.prepared_from for d in self._datasets}
         usable = [d for d in self._datasets if d.id not in replaced and d.analysis_of is None]
-        measured = [d for d in usable if d.file("expression") is not None or d.file("samples") is not None]
+        measured = [d for d in usable if d.file("expression") or d.file("samples") or _listed(d)]
         named = [d for d in measured if d.role == "discovery"]
         free = [d for d in measured if d.role != "validation"] or measured
         largest = max(free, key=lambda d: (d.n_samples, d.id), default=None)
@@ -323,6 +323,8 @@ class Binding:
             )
             return f"step:{step}/{skill_input.output}" if step else None
         file = dataset.file(skill_input.kind) if dataset else None
+        if skill_input.row_is:
+            file = dataset.rows_are(skill_input.row_is) if dataset else None
         return f"dataset:{dataset.id}/{file.name}" if dataset and file else None
 
     def _dataset(self, role: str, use: Use) -> Dataset | None:
@@ -421,6 +423,11 @@ def _as_written(column: Column, level: str) -> str | None:
     """The cell that means a level where the file stands as it was given; None when there are several."""
     cells = [cell for cell in column.levels if column.level_of(cell) == level]
     return cells[0] if len(cells) == 1 else None
+
+
+def _listed(dataset: Dataset) -> bool:
+    """True for a data set with a list of studies or of mutated genes, which some skills read."""
+    return any(dataset.rows_are(what) is not None for what in ("study", "mutated gene"))
 
 
 def _only_endpoint(dataset: Dataset) -> tuple[Column | None, Column | None]:

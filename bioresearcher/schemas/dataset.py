@@ -192,6 +192,10 @@ class Dataset(Value):
         """Return the first file of a kind, or None."""
         return next((f for f in self.files if f.kind == kind), None)
 
+    def rows_are(self, what: str) -> DataFile | None:
+        """Return the first file whose rows are of a kind, such as `study`, or None."""
+        return next((f for f in self.files if f.row_is == what), None)
+
     def column(self, role: ColumnRole) -> Column | None:
         """Return the sample sheet's first column with a role, or None; a time and an event of one endpoint.
 

@@ -58,6 +58,7 @@ class SkillInput(Value):
     output: str | None = None
     description: str = ""
     required: bool = True
+    row_is: str = Field(default="", description="of a table: what its rows are, e.g. `study`; empty: any")
 
 
 class SkillParameter(Value):

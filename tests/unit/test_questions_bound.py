@@ -374,8 +374,9 @@ def test_rows_that_are_studies_are_said_to_be_none_of_samples() -> None:
     text = "Random-effects meta-analysis of the hazard ratios"
     [one] = bind_questions(Objective(id="o", text=text), [Data(table)]).questions
     assert one.kind == "synthesis"
-    assert one.model == "meta-analysis"
-    assert "each of the 5 rows of t.csv is a study (study, hr, se)" in one.cannot
+    assert (one.model, one.cannot) == ("meta-analysis", "")
+    [other] = bind_questions(Objective(id="o", text="Is age associated with stage?"), [Data(table)]).questions
+    assert "each of the 5 rows of t.csv is a study (study, hr, se)" in other.cannot
 
 
 def test_levels_that_differ_in_case_only_come_with_the_line_that_tells_them_apart() -> None:

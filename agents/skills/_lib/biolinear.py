@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from biocohort import level_counts
+from biomoderate import Prior, fit_prior, moderated
 from bioskill import Task, fail, level_text, listed, match_samples, read_expression
 from scipy import stats
 
@@ -118,11 +119,28 @@ def covariate(values: pd.Series, name: str) -> pd.DataFrame:
     return factor(levels, name)
 
 
+def moderate(table: pd.DataFrame, levels: int) -> tuple[pd.DataFrame, Prior]:
+    """Replace the tests of `fit_features` by moderated ones, with the prior of the variances (Smyth 2004)."""
+    free = table["df"].to_numpy(float)
+    variance = table["variance"].to_numpy(float)
+    prior = fit_prior(variance, free)
+    squeezed, df = moderated(variance, free, prior)
+    ratio = variance / squeezed
+    if levels == 2:
+        statistic = table["statistic"].to_numpy(float) * np.sqrt(ratio)
+        p = 2 * stats.t.sf(np.abs(statistic), df)
+    else:
+        statistic = table["statistic"].to_numpy(float) * ratio
+        p = stats.f.sf(statistic, levels - 1, df)
+    return table.assign(statistic=statistic, p=p, df=df, variance=squeezed), prior
+
+
 def fit_features(matrix: pd.DataFrame, groups: pd.Series, terms: Terms, levels: tuple[str, ...]) -> pd.DataFrame:
     """Fit every feature and test its groups; the first of `levels` is the reference.
 
     A row per feature that can be tested: means and n of every level (`mean: x`, `n: x`), `difference` (of the second
-    level from the first, for two), `statistic` (t for two levels, F for more), degrees of freedom `df`, and `p`.
+    level from the first, for two), `statistic` (t for two levels, F for more), degrees of freedom `df`,
+    `variance` of the residuals, and `p`.
     Missing values are left out feature by feature, with their pairs.
     """
     groups, values = groups[terms.samples], matrix[terms.samples]
@@ -177,7 +195,7 @@ def _fit(values: pd.DataFrame, groups: pd.Series, terms: pd.DataFrame, levels: t
     table = pd.DataFrame({f"mean: {x}": values.loc[:, (groups == x).to_numpy()].mean(axis=1) for x in levels})
     table = table.assign(**{f"n: {x}": counts[x] for x in levels})
     difference = beta[0] if len(levels) == 2 else np.full(y.shape[1], np.nan)
-    return table.assign(difference=difference, statistic=statistic, df=int(free), p=p)[usable]
+    return table.assign(difference=difference, statistic=statistic, df=int(free), variance=variance, p=p)[usable]
 
 
 def read_for_test(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:

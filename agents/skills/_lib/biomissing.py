@@ -31,7 +31,7 @@ CODES = frozenset(_CODES.split("|"))
 WORDS = frozenset(_WORDS.split("|"))
 """Words, in lower case, that are missing among numbers and a level among texts."""
 
-NO_GROUP = WORDS - {"none", "-"}
+NO_GROUP = WORDS - {"none", "-"} | {"not listed"}
 """Those of `WORDS` that mean "not known" even as a level: not compared as a group unless asked for."""
 
 

@@ -46,6 +46,8 @@ VARIANTS = ("resample", "permute", "touch", "drop", "rewrite", "rename")
 BLOCK_CELLS = 1_000_000
 PROBE_ROWS = 200
 MATRIX_COLUMNS = 8
+_LOW = re.compile(r"(95_?)?(ci_?)?(95_?)?(low|lower|lb|lcl|ll|lci|l95)(_?(ci|95|limit|bound))*")
+_HIGH = re.compile(r"(95_?)?(ci_?)?(95_?)?(high|upper|ub|ucl|ul|uci|u95)(_?(ci|95|limit|bound))*")
 _DECIMAL = re.compile(r"-?\d+\.\d+")
 _CHECK_SUM = re.compile(
     r"(?:[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{56}|[0-9a-fA-F]{64}|[0-9a-fA-F]{96}|[0-9a-fA-F]{128})"
@@ -114,6 +116,25 @@ def id_columns(rows: list[Row]) -> frozenset[int]:
     return frozenset({0} | (unique if len(rows) > 2 else set()))
 
 
+def linked_columns(header: Row, rows: list[Row]) -> tuple[int, ...]:
+    """Return the limits of an interval and the numbers that lie in it in every row; empty without such columns.
+
+    They move together: an estimate outside its own interval is nothing that could have been measured.
+    """
+    names = [re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") for name in header]
+    low = [i for i, name in enumerate(names) if _LOW.fullmatch(name)]
+    high = [i for i, name in enumerate(names) if _HIGH.fullmatch(name)]
+    if len(low) != 1 or len(high) != 1 or not rows:
+        return ()
+
+    def held(row: Row, index: int) -> bool:
+        cells = [number(row[i]) if i < len(row) else None for i in (low[0], index, high[0])]
+        return None in cells or cells == sorted(cells, key=lambda v: v or 0.0)
+
+    between = [i for i in numeric_columns(rows) if i not in (*low, *high) and all(held(row, i) for row in rows)]
+    return (*low, *between, *high)
+
+
 def change(values: list[str], variant: str, rng: random.Random) -> list[str]:
     """Return one column (or matrix row) after the variant."""
     if variant == "resample":
@@ -148,9 +169,9 @@ def thinned(rows: list[Row], rng: random.Random) -> list[Row]:
     return [rows[i] for i in keep]
 
 
-def change_block(rows: list[Row], variant: str, rng: random.Random, shape: tuple[Any, Any]) -> list[Row]:
-    """Return one block of a table after the variant; `shape` is (matrix columns, id columns)."""
-    matrix, ids = shape
+def change_block(rows: list[Row], variant: str, rng: random.Random, shape: tuple[Any, Any, Any]) -> list[Row]:
+    """Return one block of a table after the variant; `shape` is (matrix columns, id columns, linked columns)."""
+    matrix, ids, linked = shape
     if variant == "rewrite":
         return [[longer(cell) for cell in row] for row in rows]
     width = max(len(row) for row in rows)
@@ -163,6 +184,12 @@ def change_block(rows: list[Row], variant: str, rng: random.Random, shape: tuple
             for i, cell in zip(present, change([row[i] for i in present], variant, rng), strict=True):
                 row[i] = cell
         return rows
+    if linked and all(len(row) == width for row in rows):
+        groups = change(["\t".join(row[i] for i in linked) for row in rows], variant, rng)
+        for row, group in zip(rows, groups, strict=True):
+            for i, cell in zip(linked, group.split("\t"), strict=True):
+                row[i] = cell
+        ids = ids | frozenset(linked)
     for index in (i for i in range(width) if i not in ids):
         holders = [row for row in rows if index < len(row)]
         for row, cell in zip(holders, change([r[index] for r in holders], variant, rng), strict=True):
@@ -209,7 +236,7 @@ def perturb_table(source: Path, target: Path, variant: str, rng: random.Random, 
         parts = blocks(rows)
         first = next(parts, [])
         probe = first[:PROBE_ROWS]
-        shape = (matrix_columns(probe), id_columns(probe))
+        shape = (matrix_columns(probe), id_columns(probe), linked_columns(header, probe))
         decimals = any(_DECIMAL.fullmatch(cell) for row in probe for cell in row)
         end = "\r\n" if variant == "rewrite" and not decimals else "\n"
         write_rows(out, [header], separator, end)
@@ -300,7 +327,7 @@ def _soft_table(lines: Iterator[str], out: IO[str], variant: str, rng: random.Ra
         write_rows(out, [header], "\t", "\n")
         parts = blocks(rows)
         first = next(parts, [])
-        shape = (matrix_columns(first[:PROBE_ROWS]), id_columns(first[:PROBE_ROWS]))
+        shape = (matrix_columns(first[:PROBE_ROWS]), id_columns(first[:PROBE_ROWS]), ())
         for block in chain([first] if first else [], parts):
             result = change_block(block, variant, rng, shape)
             changed = changed or result != block

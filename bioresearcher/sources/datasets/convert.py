@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 
 from bioresearcher.errors import InputError
@@ -24,33 +24,38 @@ from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.dataset import Reading
 from bioresearcher.schemas.missing import is_missing
 from bioresearcher.sources.datasets.as_written import judge_names, restore_zeros
+from bioresearcher.sources.datasets.cbioportal import study_files
+from bioresearcher.sources.datasets.folders import FolderReader, left_out
 from bioresearcher.sources.datasets.formats import (
     READERS,
+    Table,
     excel_tables,
     plain_file,
 )
-from bioresearcher.sources.datasets.per_sample import (
-    SideBySide,
-    join_samples,
-    refuse_single,
-    sum_cells,
-    take_mutations,
-    tenx_matrices,
-)
+from bioresearcher.sources.datasets.mutations import take_mutations
+from bioresearcher.sources.datasets.one_quantity import one_quantity
+from bioresearcher.sources.datasets.per_sample import files_of_samples, refuse_single
+from bioresearcher.sources.datasets.plink import phenotypes
 from bioresearcher.sources.datasets.roles import names_clinical, names_description
+from bioresearcher.sources.datasets.sheets import is_study_table
 from bioresearcher.sources.datasets.spec import FileSpec
 from bioresearcher.sources.datasets.table_form import Plain, RowsAgain, find_form
-from bioresearcher.sources.datasets.table_stream import TABLE_SUFFIXES, open_lines, plain_suffix, sha256_of
+from bioresearcher.sources.datasets.table_stream import is_table, open_lines, plain_suffix, sha256_of
+from bioresearcher.sources.datasets.tenx import single_cells
 from bioresearcher.sources.datasets.text_source import find_source, is_workbook
 from bioresearcher.sources.datasets.write import make_once, open_gzip, write_rows
 from bioresearcher.sources.geo.matrix import CuratedRows, MatrixRows, Rows, read_platform, side_by_side
 from bioresearcher.sources.geo.prepare import cell, write_geo_folder
 from bioresearcher.sources.geo.soft import read_series_matrix, read_series_soft
 
-VERSION = "3"
+VERSION = "4"
 """Part of a store folder's name; a new one if the same bytes are converted differently."""
 RECORD = "converted.json"
 """File of a store folder: which table was made of which file, notes, and readings."""
+FOLDER_READERS: tuple[FolderReader, ...] = (study_files, one_quantity, single_cells, files_of_samples, phenotypes)
+"""Readers of files that belong together, in this order; each is given what the ones before it left."""
+_SELECTING: tuple[FolderReader, ...] = (study_files, one_quantity)
+"""Those that choose among files; a description chooses itself."""
 _MOST_CELLS = 40_000_000
 FEWEST = 2
 """Columns of measurements below which no table is turned."""
@@ -185,14 +190,14 @@ def _survey(
     notes: list[str] = []
     tables: list[Plain] = []
     rest = list(paths)
-    for joined, stem in _joined(paths):
-        notes += joined.notes
-        rest = [p for p in rest if p not in joined.used]
-        again = _spooled(joined.rows(), spool, stem)
-        form = find_form(again, f"{stem}.tsv", None)
-        if form is not None:
-            tables.append(Plain.of(joined.used[0], stem, form, again))
-            tables[-1].changed = True
+    for reader in FOLDER_READERS:
+        found = None if stated and reader in _SELECTING else reader(rest)
+        if found is None:
+            continue
+        rest = [p for p in rest if p not in found.used]
+        notes += [*found.notes, *left_out(found.left)]
+        for path, made in found.tables:
+            tables += _spooled_tables(path, made, spool)
     copied = [p for p in rest if p.suffix.lower() == ".gmt"]
     for path in rest:
         if path not in copied:
@@ -215,15 +220,16 @@ def _describes(table: Plain, measured: set[str]) -> bool:
     return bool(names) and len(table.header) < 40 and sum(n in measured - own for n in names) >= 0.5 * len(names)
 
 
-def _joined(paths: Sequence[Path]) -> Iterator[tuple[SideBySide, str]]:
-    """Yield the matrices that are made of several files, with a name for each."""
-    matrices = tenx_matrices(paths)
-    if matrices:
-        yield sum_cells(matrices), "pseudobulk"
-        paths = [p for p in paths if not any(p in (m.matrix, m.barcodes, m.genes) for m in matrices)]
-    joined = join_samples(paths, [p for p in paths if plain_suffix(p) in TABLE_SUFFIXES])
-    if joined is not None:
-        yield joined, "counts"
+def _spooled_tables(path: Path, table: Table, spool: Path) -> list[Plain]:
+    """The plain form of a table that a reader of folders made."""
+    again = _spooled(table.rows, spool, table.name)
+    form = find_form(again, f"{table.name}.tsv", None)
+    if form is None:
+        return []
+    plain = Plain.of(path, table.name, form, again)
+    plain.changed = True
+    plain.notes = [*table.notes, *plain.notes]
+    return [plain]
 
 
 def _tables_of(path: Path, spool: Path, stated: FileSpec | None) -> list[Plain]:
@@ -237,7 +243,7 @@ def _tables_of(path: Path, spool: Path, stated: FileSpec | None) -> list[Plain]:
             raise InputError(f"{path.name}: the file is empty.", hint="Remove it or fill it.")
         table = Plain.of(path, stem, form, source.rows)
         table.notes = [*source.notes, *table.notes]
-        table.changed = table.changed or not source.usual
+        table.changed = table.changed or not source.usual or not is_table(path)
         return [table]
     found = []
     with plain_file(path) as plain:
@@ -319,6 +325,7 @@ def arrange(tables: list[Plain]) -> list[Plain]:
     _turn(tables)
     _sheets_of_headers(tables)
     _join_patients(tables)
+    _join_sheets(tables)
     take_mutations(tables)
     _equal_names(tables)
     return tables
@@ -341,7 +348,7 @@ def _turn(tables: list[Plain]) -> None:
         numeric = _numeric_columns(table)
         if len(numeric) < min(_MANY, max(3, len(table.header) - 1)) or len(numeric) < 0.8 * (len(table.header) - 1):
             continue
-        if names_clinical([table.header[at] for at in numeric]):
+        if names_clinical([table.header[at] for at in numeric]) or _named_as_samples(table, others):
             continue
         ids = next(iter(table.ids().values()), [])
         linked = [
@@ -360,6 +367,14 @@ def _turn(tables: list[Plain]) -> None:
             f"{table.source.name}: has samples in rows (named in column {column!r} of {sheet.source.name}); "
             "it was turned, features in rows"
         )
+
+
+def _named_as_samples(table: Plain, others: Sequence[Plain]) -> bool:
+    """Tell a matrix whose columns are samples already: another one has the same, or a sheet names them."""
+    own = set(table.header[1:])
+    known = [set(o.header[1:]) for o in others if o.matrix]
+    known += [set(cells) for o in others if not o.matrix for cells in o.ids().values()]
+    return any(len(own & names) >= 0.5 * len(own) for names in known)
 
 
 def turn_table(table: Plain, columns: Sequence[int]) -> None:
@@ -499,8 +514,8 @@ def _join(tables: list[Plain], samples: Plain, patients: Plain, key: str) -> Non
             yield [*row, *(found[n] if n < len(found) else "" for n in more)]
 
     samples.notes.append(
-        f"{samples.source.name}: the columns of {patients.source.name} were added by {key!r}; a patient with several "
-        "samples stands in several rows"
+        f"{samples.source.name}: the columns of {patients.source.name} were added by {key!r}"
+        + ("" if key in samples.ids() else "; a patient with several samples stands in several rows")
     )
     samples.header = [*own, *(patients.header[n] for n in more)]
     samples.rows = rows
@@ -508,6 +523,38 @@ def _join(tables: list[Plain], samples: Plain, patients: Plain, key: str) -> Non
     samples.notes += patients.notes
     samples.readings += patients.readings
     tables.remove(patients)
+
+
+def _join_sheets(tables: list[Plain]) -> None:
+    """Join sheets whose rows are named alike, as Xena and PLINK divide what they say of the same samples."""
+    measured = {s for t in tables if t.matrix for s in t.header[1:]}
+    sheets = [t for t in tables if not t.matrix and not is_study_table(t.header)]
+    for one, other in combinations(sheets, 2):
+        if one not in tables or other not in tables:
+            continue
+        for key, cells in one.ids().items():
+            same = next((c for c, own in other.ids().items() if _alike(cells, own)), None)
+            if same is None or (measured and not measured & set(cells)) or all(as_number(c) is not None for c in cells):
+                continue
+            repeated = [c for c in other.header if c in one.header and c != same]
+            if any(not _equal_columns(one, key, other, same, c) for c in repeated):
+                continue
+            other.header = [key if c == same else c for c in other.header]
+            _join(tables, one, other, key)
+            break
+
+
+def _alike(cells: Sequence[str], others: Sequence[str]) -> bool:
+    """Return True if two columns of names are those of the same samples, but for one in five."""
+    return len(set(cells) & set(others)) >= 0.8 * max(len(cells), len(others)) > 0
+
+
+def _equal_columns(one: Plain, key: str, other: Plain, same: str, column: str) -> bool:
+    """Return True if a column that two sheets have says the same in both."""
+    at, of = one.header.index(key), one.header.index(column)
+    known = {row[at]: row[of] for row in one.rows() if len(row) > max(at, of)}
+    at, of = other.header.index(same), other.header.index(column)
+    return all(known.get(r[at], r[of]) == r[of] for r in other.rows() if len(r) > max(at, of))
 
 
 def _equal_names(tables: list[Plain]) -> None:

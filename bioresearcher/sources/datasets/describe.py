@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
+from bioresearcher.errors import InputError
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.columns import as_number
-from bioresearcher.schemas.dataset import FileKind
+from bioresearcher.schemas.dataset import FileKind, Reading
 from bioresearcher.schemas.missing import blanked
 from bioresearcher.sources.datasets.as_written import LIMIT
 from bioresearcher.sources.datasets.endpoints import normal
@@ -21,9 +22,17 @@ from bioresearcher.sources.datasets.files import LoadedFile, load_file
 from bioresearcher.sources.datasets.formats import CONVERTED_SUFFIXES, SAMPLE_FILES
 from bioresearcher.sources.datasets.roles import names_clinical
 from bioresearcher.sources.datasets.scan import SHEET_LIMITS, SheetScan, scan_sheet
-from bioresearcher.sources.datasets.sheets import SheetReading, complete, is_study_table, read_cells, read_sheet
+from bioresearcher.sources.datasets.sheets import (
+    GENES_HEADER,
+    SheetReading,
+    complete,
+    is_study_table,
+    read_cells,
+    read_sheet,
+)
 from bioresearcher.sources.datasets.spec import ColumnSpec, DatasetSpec, FileSpec
 from bioresearcher.sources.datasets.table_stream import RowStream, TableLimits, is_table, plain_suffix
+from bioresearcher.sources.datasets.text_source import find_source
 
 UNDESCRIBED = "the researcher's own files; no description was given"
 """The `source` of a data set without a description."""
@@ -40,6 +49,8 @@ _KIND_WORDS = {
     "gene_sets": "gene sets",
     "table": "a table",
 }
+_XENA = re.compile(r"(?i)(\.xena|_xena_sp|_sampleMap)(\.gz)?$")
+"""Ends of names that UCSC Xena gives tables."""
 _PEEK = TableLimits(text_bytes=32 << 20)
 _PEEK_ROWS = 100
 _MIN_SAMPLES = 3
@@ -91,6 +102,8 @@ def is_data_file(path: Path) -> bool:
         return False
     if path.suffix.lower() == ".gmt" or plain_suffix(path) in CONVERTED_SUFFIXES or SAMPLE_FILES.fullmatch(path.name):
         return True
+    if path.name.lower().removesuffix(".gz").rpartition(".")[1] == "" or _XENA.search(path.name):
+        return _has_columns(path)
     if not is_table(path) or re.match(r"(?i)(readme|licen[cs]e|changelog|notes?|manifest)\b", path.name):
         return False
     if plain_suffix(path) != ".txt" or path.name.lower().endswith(".gz"):
@@ -98,6 +111,16 @@ def is_data_file(path: Path) -> bool:
     with path.open("rb") as file:
         first = file.readline(1 << 20)
     return b"\t" in first or b";" in first or first.startswith(b"^") or _in_columns(path)
+
+
+def _has_columns(path: Path) -> bool:
+    """Tell a table with tabs in a file whose name does not say so, as UCSC Xena names its files."""
+    try:
+        rows = list(islice(find_source(path).rows(), 20))
+    except InputError:
+        return False
+    widths = {len(r) for r in rows}
+    return len(rows) >= 3 and len(widths) == 1 and min(widths) >= 2
 
 
 def _in_columns(path: Path) -> bool:
@@ -139,7 +162,7 @@ def _names_columns(sheet: TableHead, table: TableHead) -> bool:
 def _is_matrix(table: TableHead, *, named: bool) -> bool:
     """Return True for features in rows and samples in columns; `named`: its columns are rows of another table."""
     columns = len(table.header) - 1
-    if columns < _MIN_SAMPLES or table.numeric_share < 0.9 or table.rows == 0:
+    if columns < _MIN_SAMPLES or table.numeric_share < 0.9 or table.rows == 0 or table.header == GENES_HEADER:
         return False
     if (_looks_clinical(table) and not named) or is_study_table(table.header) or names_statistics(table.header[1:]):
         return False
@@ -186,6 +209,11 @@ def describe_tables(folder: Path, paths: Sequence[Path]) -> tuple[DatasetSpec, l
         notes += found
         specs.append(spec)
         loaded.append(one)
+    matrices = [(one, s) for one, s in zip(loaded, specs, strict=True) if s.kind == "expression"]
+    if len(matrices) > 1:
+        (first, spec), others = matrices[0], [s.path for _, s in matrices[1:]]
+        first.readings.append(_which_matrix(spec.path, others))
+        notes.append(f"{len(matrices)} files are matrices; {spec.path} is the first: {', '.join(others)} are not read.")
     title = paths[0].name if len(paths) == 1 else folder.resolve().name
     gene_sets = {f.kind for f in specs} <= {"gene_sets", "table"} and len(tables) < len(paths)
     dataset = DatasetSpec(
@@ -197,6 +225,18 @@ def describe_tables(folder: Path, paths: Sequence[Path]) -> tuple[DatasetSpec, l
         files=tuple(specs),
     )
     return dataset, loaded
+
+
+def _which_matrix(path: str, others: Sequence[str]) -> Reading:
+    """The reading that one of several matrices is analysed: which one is meant decides every result."""
+    return Reading(
+        file=path,
+        says="the matrix that is analysed",
+        reason=f"there are {len(others) + 1}, and nothing says which one is meant: {', '.join([path, *others])}",
+        sure=False,
+        decides=True,
+        line='kind = "table"  # of each matrix that is not meant',
+    )
 
 
 def _name(path: Path, kind: FileKind, taken: set[str]) -> str:
@@ -219,7 +259,7 @@ def _describe(
     columns = read_cells(path, SHEET_LIMITS)
     sample_column, why = _sample_column(scan, columns, samples) if kind == "samples" else (None, "")
     found = read_sheet(path.name, scan, columns, sample_column, why, measured=bool(samples) or kind != "samples")
-    if kind == "table" and found.row_is != "study":
+    if kind == "table" and found.row_is not in ("study", "mutated gene"):
         found.readings = [r for r in found.readings if r.column]
     notes += found.notes
     notes += [

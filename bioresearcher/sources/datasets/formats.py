@@ -217,6 +217,11 @@ def h5ad_tables(path: Path) -> Iterator[Table]:
     try:
         with h5py.File(path, "r") as file:
             missing = [name for name in ("X", "obs", "var") if name not in file]
+            if missing == ["X"]:
+                raise InputError(
+                    f"{path.name}: the h5ad file has no matrix X, so it holds no measurements.",
+                    hint="Write it with its counts in X.",
+                )
             if missing:
                 raise InputError(f"{path.name}: is no h5ad file: it has no {missing[0]!r}.")
             for name in ("X", "obs", "var", *(n for n in ("raw", "layers") if n in file)):
@@ -486,7 +491,10 @@ READERS: Final[Mapping[str, Callable[[Path], Iterator[Table]]]] = {
 }
 """Suffix → reader of the tables in an unpacked file; each suffix also with `.gz`. A new format is a new line here."""
 
-CONVERTED_SUFFIXES: Final = (*READERS, ".soft", ".mtx", ".maf", ".gct", ".zip")
+PLINK_SUFFIXES: Final = (".fam", ".pheno", ".phe", ".cov", ".covar")
+"""Suffixes of PLINK's tables of persons."""
+
+CONVERTED_SUFFIXES: Final = (*READERS, ".soft", ".mtx", ".h5", ".maf", ".gct", ".zip", *PLINK_SUFFIXES)
 """Suffixes of files that are converted to TSV before they are read; `.soft` is GEO's text format."""
 
 ACCEPTED: Final = (
@@ -499,7 +507,8 @@ SUPPLEMENT_SUFFIXES: Final = (*TABLE_SUFFIXES, ".xlsx")
 """Suffixes of supplementary files at a source that can be read as one table of values, each also with `.gz`."""
 
 SAMPLE_FILES: Final = re.compile(
-    r"(quant(\.genes)?\.sf|abundance\.tsv|.*\.(genes|isoforms)\.results|.*readspergene\.out\.tab|.*\.(htseq|counts?))"
+    r"(quant(\.genes)?\.sf|abundance\.tsv|.*\.(genes|isoforms)\.results|.*readspergene\.out\.tab|.*\.(htseq|counts?)"
+    r"|.*augmented_star_gene_counts\.tsv)"
     r"(\.gz)?",
     re.I,
 )

@@ -26,6 +26,8 @@ _GENERAL: Final = frozenset(
     "complete partial".split()
 )
 """Words of many variables: two columns that share them need not be about the same."""
+_OF_A_GENE: Final = re.compile(r"(?i)[a-z0-9][._ -](mut(ation|ated|ant)?s?|genotype)([._ -]?status)?$")
+"""Names of columns that say whether one gene is mutated: two of them are about two genes."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class Contradiction:
     sentence: str
     reason: str
     rows: int
+
+
+def _of_two_genes(one: str, other: str) -> bool:
+    """Return True if two columns say of one gene each whether it is mutated."""
+    return _OF_A_GENE.search(one) is not None and _OF_A_GENE.search(other) is not None
 
 
 def contradictions(known: Mapping[str, Sequence[str]], specs: Mapping[str, ColumnSpec]) -> list[Contradiction]:
@@ -53,11 +60,13 @@ def contradictions(known: Mapping[str, Sequence[str]], specs: Mapping[str, Colum
     plain = {n: _of_each(c, _plain) for n, c in texts.items()}
     for group in (n for n, s in specs.items() if s.role == "group" and n in texts):
         for other, result in _named_levels(group, specs[group], plain, texts[group], names):
-            if frozenset((group, other)) not in seen:
+            if frozenset((group, other)) not in seen and not _of_two_genes(group, other):
                 seen.add(frozenset((group, other)))
                 found.append(result)
     labels = {concept: _labels(texts, concept) for concept in CONCEPTS if concept != "marker"}
     for one, other in combinations(texts, 2):
+        if _of_two_genes(one, other):
+            continue
         if frozenset((one, other)) not in seen:
             found += _concepts(one, other, labels, names)
     return found

@@ -126,18 +126,23 @@ def _of_series(dataset: Dataset, series: Dataset) -> Dataset:
     return dataset.model_copy(update={**{f: getattr(series, f) for f in fields}, "notes": (note, *dataset.notes)})
 
 
-def _with(dataset: Dataset, done: Converted) -> Dataset:
-    """Add what bringing its files to the plain form showed; readings that are not sure are problems, too."""
+def _with(dataset: Dataset, done: Converted, stated: Sequence[FileSpec] = ()) -> Dataset:
+    """Add what bringing its files to the plain form showed; readings that are not sure are problems, too.
+
+    A reading of a column's levels is no longer open where the description states its codes or missing values.
+    """
+    settled = {(f.path, name) for f in stated for name, c in f.columns.items() if c.codes or c.missing_values}
+    readings = [r for r in done.readings if not (r.column and (r.file, r.column) in settled)]
     open_ones = [
         f"{r.file}: {r.says}: {r.reason}{f'; settle it in dataset.toml: {r.line}' if r.line else ''}"
-        for r in done.readings
+        for r in readings
         if r.decides and not r.sure
     ]
     return dataset.model_copy(
         update={
             "notes": (*done.notes, *dataset.notes),
             "problems": tuple(dict.fromkeys((*open_ones, *dataset.problems))),
-            "readings": (*done.readings, *dataset.readings),
+            "readings": (*readings, *dataset.readings),
         }
     )
 
@@ -232,7 +237,7 @@ def _described(folder: Path, store: Path | None = None) -> Dataset | list[str]:
     if wrong:
         return wrong
     dataset = _assemble(folder, spec, loaded, described=True)
-    return _with(dataset, done) if done is not None else dataset
+    return _with(dataset, done, spec.files) if done is not None else dataset
 
 
 def _renamed(file: FileSpec, path: str) -> FileSpec:

@@ -33,16 +33,18 @@ from bioresearcher.sources.datasets.table_stream import RowStream, TableLimits
 from bioresearcher.sources.datasets.units import Unit, find_unit, row_word
 
 _MOST_ROWS: Final = 50_000
+GENES_HEADER: Final = ("gene", "mutated", "listed", "percent_of_listed")
+"""Columns of the table that a list of mutations is taken to: how many of those who are listed carry one in a gene."""
 _MANY_NUMBERS: Final = 12
 """Numeric columns from which a sample sheet without a matrix may hold the measurements itself."""
 _STATED: Final = "stated in dataset.toml"
 _ESTIMATE: Final = re.compile(
-    r"^(log_?)?(hr|or|rr|irr|rd|md|smd|wmd|beta|es|d|g|effect(_size)?|estimate|hazard_ratio|odds_ratio|risk_ratio|mean_difference"
-    r"|yi)$"
+    r"^((log|ln)_?)?(hr|or|rr|irr|rd|md|smd|wmd|beta|es|d|g|effect(_size)?|estimate|hazard_ratio|odds_ratio|risk_ratio"
+    r"|relative_risk|mean_difference|yi|te)$"
 )
 _PRECISION: Final = re.compile(
-    r"^(ci_?(low|lower|l|lb)|(low|lower|lcl|ll|lci)(_?(ci|95|limit|bound))*|ci95?_?(low|lower)|se|std_?err\w*|sei|vi|variance|ci_?95?"
-    r"|l95|lower_95)$"
+    r"^((95_?)?ci_?(low|lower|l|lb)|(low|lower|lcl|ll|lci)(_?(ci|95|limit|bound))*|ci95?_?(low|lower)|sei?|sete|vi|variance"
+    r"|(se|std_?err(or)?|standard_error)(_?(of_)?(log|ln)_?\w*)?|std_?err\w*|(95_)?ci_?(95)?|confidence_interval|l95|lower_95)$"
 )
 _STUDY: Final = re.compile(
     r"^(study|trial|author|first_author|reference|paper|source|cohort)(_?(id|name|year|label))?$"
@@ -142,6 +144,9 @@ def read_sheet(
     )
     for unit in units:
         guesses[unit.column] = ColumnGuess("pair" if unit.pair else "unit", why=unit.why)
+    if tuple(columns) == GENES_HEADER:
+        says = [Reading(file=file, says="a row is a mutated gene", reason="made of a list of mutations")]
+        return SheetReading({n: ColumnSpec() for n in columns}, None, "mutated gene", says, [])
     if is_study_table(list(columns)):
         return _studies(file, scan, guesses, sample_column)
     if not measured:

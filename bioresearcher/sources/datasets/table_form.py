@@ -40,19 +40,26 @@ _ANNOTATION = re.compile(
     r"|width|length|gene_?length|eff_?length|effective_?length|(exon|transcript|cds)_?length|biotype|gene_?biotype"
     r"|gene_?type|source|locus|class_?code|cytoband|band|gc|gc_?content|id_ref|probe(_?set)?(_?id)?|accession|refseq"
     r"|unigene|uniprot(_?id)?|proteins?(_?(ids?|names?|groups?))?|majority_protein_ids|fasta_headers|organism|species"
-    r"|pathway|go(_?terms?)?|annotation|tracking_id|nearest_ref_id|tss_id|coverage|composite_element_ref|unnamed_\d+|x)"
+    r"|pathway|go(_?terms?)?|annotation|tracking_id|nearest_ref_id|tss_id|coverage|composite_element_ref|unnamed_\d+|x"
+    r"|proteotypic|precursor_(charge|id)|(stripped|modified)_sequence|n(umber)?_(proteotypic_)?sequences|numberpsm"
+    r"|maxpepprob|referenceintensity|(.+_)?detection_p_?val(ue)?(_\d+)?)"
 )
 _TOTALS = re.compile(r"(row_?)?(sum|total|mean|average|median|sd|std|variance|totals|avg|cv|max|min)s?")
 _FLAGS = re.compile(r"(reverse|(potential_)?contaminant|only_identified_by_site|decoy)")
 _QUANTITY = re.compile(
     r"(?P<a>lfq intensity|maxlfq|intensity|ibaq|reporter intensity (corrected|count)|reporter intensity|ms/ms count"
     r"|((unique|razor) \+ )?(unique |razor )?(peptides|sequence coverage)|identification type|ratio|spectral count"
-    r"|raw[ _]?counts?|read[ _]?counts?|expected_?count|counts?|fpkm|rpkm|tpm|cpm)(?P<rest>( [hml])?[ ._-]+.+)"
+    r"|raw[ _]?counts?|read[ _]?counts?|expected_?count|counts?|fpkm|rpkm|tpm|cpm|avg_(signal|beta))"
+    r"(?P<rest>( [hml])?[ ._-]+.+)"
     r"|(?P<other>.+?)[ ._-]+(?P<b>raw[ _]?counts?|read[ _]?counts?|expected_?count|counts?|fpkm|rpkm|tpm|cpm"
-    r"|maxlfq intensity|intensity|spectral count|lfq intensity)",
+    r"|((maxlfq )?(total |unique |razor ))?(intensity|spectral count)|maxlfq intensity|lfq intensity"
+    r"|avg[ _](beta|signal)|detection[ ._]?p[ ._-]?val(ue)?|signal[ _][ab]|bead[ _]?stderr|(avg_)?nbeads(_[ab])?"
+    r"|narrays)",
     re.I,
 )
 _PREFERRED = (
+    "avg beta",
+    "avg signal",
     "lfq intensity",
     "maxlfq intensity",
     "maxlfq",
@@ -65,6 +72,9 @@ _PREFERRED = (
     "expected count",
     "expectedcount",
     "reporter intensity corrected",
+    "razor intensity",
+    "total intensity",
+    "unique intensity",
     "intensity",
     "reporter intensity",
     "ibaq",
@@ -73,7 +83,9 @@ _PREFERRED = (
     "rpkm",
     "cpm",
 )
-_PROTEOMICS = ("lfq intensity", "maxlfq", "ibaq", "intensity", "reporter intensity")
+_PROTEOMICS = ("lfq intensity", "maxlfq", "ibaq", "intensity", "reporter intensity", "razor", "total", "unique", "avg")
+_OF_ALL = ("combined", "summarized", "")
+"""Names before a quantity that stand for all samples together."""
 
 
 @dataclass
@@ -312,7 +324,8 @@ def _quantities(form: Form, body: list[list[str]], name: str) -> None:
         if found := _QUANTITY.fullmatch(column):
             word = re.sub(r"[ _]+", " ", (found["a"] or found["b"]).lower())
             sample = (found["rest"] or "").strip(" ._-") or found["other"]
-            families.setdefault(word, {})[at] = sample
+            if sample.lower() not in _OF_ALL:
+                families.setdefault(word, {})[at] = sample
     families = {w: f for w, f in families.items() if len(f) >= _MIN_COLUMNS}
     choice = next((w for w in _PREFERRED if w in families), None)
     if choice is None or (len(families) == 1 and not choice.startswith(_PROTEOMICS)):
