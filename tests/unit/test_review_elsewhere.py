@@ -91,7 +91,7 @@ def test_shared_protocols_are_read_in_the_order_of_their_steps(
 
 BENCH = "Lysis\n\n1. Add 5 ml PBS to the cells.\n2. Centrifuge at 300 x g for 5 min.\n3. Incubate at 37 °C.\n"
 PLAN = (
-    "# Plan\n\n## Analysis\n\n1. Fit Cox models with the covariates and report hazard ratios with confidence intervals.\n"
+    "# Plan\n\n## Analysis\n\n1. Fit Cox models with covariates; report hazard ratios with confidence intervals.\n"
     "2. Match the cohort on the propensity score.\n3. Repeat as a sensitivity analysis with missing data imputed.\n"
 )
 PAPER = (
