@@ -30,7 +30,6 @@ from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 HERE = Path(__file__).parent
 sys.path.append(str(HERE / "review"))
 
-import elsewhere  # noqa: E402 - the folder has to be on the path first
 from fresh import FRESH, UNSEEN  # noqa: E402 - the folder has to be on the path first
 from material import NAMES, Material, load, of_run  # noqa: E402
 from score import Case, by_check, cases, worded_cases  # noqa: E402
@@ -49,6 +48,8 @@ def measure(quick: bool) -> list[Figure]:
 
 def _elsewhere(quick: bool) -> list[Figure]:
     """Documents made elsewhere, each half of the protocols apart: false errors, and corrupted values by rule."""
+    import elsewhere
+
     data = test_data()
     if data is None or not (data / "protocols" / "wlp").is_dir():
         return []
@@ -80,6 +81,8 @@ def _severity(check: str) -> str:
 
 def write_record() -> str:
     """Measure the record of every check on the half that was not used to build, and write it."""
+    import elsewhere
+
     data = test_data()
     if data is None:
         raise SystemExit("The test data are not here; name them by BIORESEARCHER_TEST_DATA.")

@@ -102,13 +102,6 @@ _LEVEL = re.compile(
 )
 _PH = re.compile(r"\bpH\s*(?:of|=|:)?\s*(\d{1,3}(?:\.\d+)?)")
 _CELSIUS = re.compile(r"([-−–]?\d{1,5}(?:\.\d+)?)\s*(?:°\s?C|℃|degrees? Celsius)")
-_HOT = re.compile(
-    r"\b(?:incubat|cultur|stor|thaw|anneal|digest|keep|kept|dry"
-    r"|dried)\w*\b[^.;\n]{0,60}?(?<![-−–\d.])(\d{1,5})\s*°\s?C",
-    re.I,
-)
-HOTTEST = 125
-"""Highest plausible temperature of a sample in degrees Celsius: an autoclave's 121 and a little more."""
 _SHARE = re.compile(
     r"(\d{3,6}(?:\.\d+)?)\s*%\s*(?:CO2|CO₂|O2|ethanol|FBS|viab\w+|purity|confluen\w+|humidity"
     r"|of (?:the )?(?:samples|cells))",
@@ -167,9 +160,6 @@ def _impossible(s: StepView) -> Iterator[tuple[str, int, int]]:
         sign = "-" if m.group(1)[0] in "-−–" else ""
         if sign and not _is_range(s.body, m.start()) and float(sign + m.group(1).lstrip("-−–")) < -273.15:
             yield "colder than absolute zero", *m.span()
-    for m in _HOT.finditer(s.body) if s.step.kind == "wet" else ():
-        if float(m.group(1)) > HOTTEST:
-            yield "hotter than any sample bears", *m.span()
     for m in _FOLDS.finditer(s.body):
         yield "cross-validation with fewer than two folds", *m.span()
 

@@ -110,7 +110,7 @@ PLACEHOLDER = re.compile(
     r"|[<\[{](?:insert|your|enter|fill|add|placeholder|name of|specify)\b[^>\]}\n]{0,60}[>\]}]"
     r"|[<\[{][^>\]}\n]{3,40} (?:here|goes here|tbd)[>\]}]"
     r"|[<\[{](?:to follow|pending|to come|unknown|missing)\b[^>\]}\n]{0,30}[>\]}]"
-    r"|\b(?:insert|fill in|complete) (?:the )?[^.;\n]{1,50}\b(?:before|when|once|after)\b"
+    r"|\b(?:insert|fill in|complete (?:the|this|these)) [^.;\n]{1,50}\b(?:before|when|once|after)\b"
     r"|\bto be (?:added|completed|supplied|inserted|given) (?:later|when|once|before|after|soon)\b"
     r"|\binsert (?:\w+ )?here\b|\breference source for step \d+"
     r"|\b(?:part|report|paper|step|sample|dataset|gene)_id\d+\b|\?{3,}|_{4,}|待定|待补充|待填写|此处填写",

@@ -54,7 +54,7 @@ class Review(Value):
 
     @property
     def judged(self) -> bool:
-        """Whether there are scores."""
+        """True if there are scores."""
         return bool(self.metrics)
 
     @property
