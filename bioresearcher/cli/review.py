@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from bioresearcher.review.render import FileReview, ProtocolComparison
     from bioresearcher.schemas.base import Objective
     from bioresearcher.schemas.protocol import Protocol
-    from bioresearcher.schemas.review import Review
-    from bioresearcher.settings import Settings
 
 
 _EXAMPLES = """examples:
@@ -43,6 +40,7 @@ class _Loaded:
     result: FileReview
     protocol: Protocol | None = None
     context: CheckContext | None = None
+    text: str = ""
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -65,11 +63,41 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--fail-on", choices=tuple(_SEVERE), help="exit code 1 on a finding this severe or more")
     parser.add_argument("--objective", type=Path, metavar="FILE", help="objective file (TOML) to check against")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there instead of printing")
+    _add_judging(parser)
     parser.add_argument("--list-gates", action="store_true", help="print all checks and end")
     add_model_options(parser)
     add_budget_options(parser)
     add_place_options(parser)
     parser.set_defaults(run=run)
+
+
+def _add_judging(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say how a model judges documents from elsewhere."""
+    group = parser.add_argument_group("judging by models", "for documents that this program did not write")
+    group.add_argument("--kind", type=_kind, metavar="KIND", help=f"kind of document: {', '.join(_KINDS)} (recognised)")
+    group.add_argument(
+        "--checklist",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="SPIRIT, ARRIVE, … (by kind; repeatable)",
+    )
+    group.add_argument("--passes", type=int, choices=(1, 2), default=1, help="2: a second look at each finding")
+    group.add_argument("--panel", metavar="A,B,…", help="several models, the cheapest first, as in --model")
+    group.add_argument("--calibration", type=Path, metavar="FILE", help="what `review calibrate` wrote for this panel")
+
+
+_KINDS = ("bench", "dry-lab", "analysis-plan", "trial", "animal", "finished", "other")
+_LONG = ("bench protocol", "dry-lab plan", "analysis plan", "trial protocol", "animal study", "finished study", "other")
+
+
+def _kind(text: str) -> str:
+    wanted = text.strip().casefold()
+    if wanted in _LONG:
+        return wanted
+    if wanted not in _KINDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(_KINDS)}")
+    return _LONG[_KINDS.index(wanted)]
 
 
 def _score(text: str) -> float:
@@ -120,6 +148,7 @@ def _load(path: Path, objective: Objective | None) -> _Loaded:
     """Load a protocol and its context; a file that cannot be read is a result too."""
     from bioresearcher.review.check import CheckContext
     from bioresearcher.review.checks import applicability
+    from bioresearcher.review.pieces import document_text
     from bioresearcher.review.reading.protocol import places_in, read_protocol
     from bioresearcher.review.render import FileReview
     from bioresearcher.review.run_context import context_of_run
@@ -140,18 +169,20 @@ def _load(path: Path, objective: Objective | None) -> _Loaded:
         gates=applicability(context),
         places=places_in(reading.protocol),
     )
-    return _Loaded(result, reading.protocol, context)
+    return _Loaded(result, reading.protocol, context, reading.text or document_text(reading.protocol))
 
 
 def _reviewed(loaded: list[_Loaded], args: argparse.Namespace) -> list[FileReview]:
-    """Review each file by rule, with a model's scores where one is configured and there are steps to judge."""
-    import asyncio
-
+    """Review each file by rule, or by the models that are configured where there are steps to judge."""
     from bioresearcher.review.metrics import review_by_rule
 
-    known = [(r.protocol, r.context) for r in loaded if r.protocol is not None and r.context is not None]
-    settings = _settings_with_model(args) if any(p.steps for p, _ in known) else None
-    reviews = iter(asyncio.run(_scored(known, settings)) if settings else [review_by_rule(p, c) for p, c in known])
+    known = [(r.protocol, r.text, r.context) for r in loaded if r.protocol is not None and r.context is not None]
+    asked = None
+    if any(p.steps for p, _, _ in known):
+        from bioresearcher.cli.review_model import Document, review_with_models
+
+        asked = review_with_models([Document(*k) for k in known], args)
+    reviews = iter(asked if asked is not None else [review_by_rule(p, c) for p, _, c in known])
     return [r.result if r.protocol is None else replace(r.result, review=next(reviews)) for r in loaded]
 
 
@@ -175,7 +206,7 @@ def _exit_code(
         return 2
     severe = _SEVERE.get(fail_on or "", set())
     reviews = [r.review for r in judged if r.review is not None]
-    low = min_score is not None and any(r.mean_score < min_score for r in reviews)
+    low = min_score is not None and any(r.mean_score is not None and r.mean_score < min_score for r in reviews)
     findings = change.new if change else [f for r in reviews for f in r.findings]
     return 1 if low or any(f.severity in severe for f in findings) else 0
 
@@ -194,78 +225,6 @@ def _rendered(results: list[FileReview], change: ProtocolComparison | None, form
     if change is not None:
         return comparison_json(change) if form == "json" else comparison_markdown(change)
     return as_json(results) if form == "json" else as_markdown(results)
-
-
-def _settings_with_model(args: argparse.Namespace) -> Settings | None:
-    """Return the settings when a model reviews; None when the deterministic rules do.
-
-    Raises:
-        InputError: The model is not configured rightly.
-        ModelUnavailableError: Its server does not answer.
-    """
-    import asyncio
-
-    from bioresearcher.llm.select_backend import choose_backend
-    from bioresearcher.settings import load_settings
-
-    settings = load_settings(vars(args))
-    reviewer = settings.models.get("reviewer") or settings.models.get("default")
-    if reviewer is not None:  # no other role is asked here, and none of their servers is probed
-        settings = settings.model_copy(update={"models": {"default": reviewer}})
-    choice = asyncio.run(choose_backend(settings))
-    if choice.kind == "offline":
-        return None
-    print(f"bioresearcher: {choice.reason} --backend offline keeps to the rules.", file=sys.stderr)
-    return choice.applied(settings)
-
-
-async def _scored(protocols: Sequence[tuple[Protocol, CheckContext]], settings: Settings) -> list[Review]:
-    """Review protocols with a model's scores, one after the other.
-
-    Answers are kept in the workspace, so that the same protocol is not paid for twice.
-
-    Raises:
-        BudgetError: The budget is used up.
-        ModelRefusedError: The server does not accept the key, or has no such model.
-        ModelUnavailableError: The server does not answer.
-    """
-    import tempfile
-
-    from bioresearcher.cli.output import usage_text
-    from bioresearcher.events import Event, EventLog
-    from bioresearcher.graph.prepare import resources_of
-    from bioresearcher.graph.services import budget_of, make_caller
-    from bioresearcher.llm.budget import Meter
-    from bioresearcher.llm.ledger import Ledger
-    from bioresearcher.prompts import PromptBook
-    from bioresearcher.resources import load_cards
-    from bioresearcher.retrieval.index import Library
-    from bioresearcher.schemas.base import Usage
-    from bioresearcher.stages.score import score_protocol
-
-    def print_note(event: Event) -> None:
-        if event.kind == "note":
-            print(f"bioresearcher: {event.message}", file=sys.stderr)
-
-    resources = resources_of(settings)
-    folder = settings.workspace / "reviews"
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch, Library(Path(scratch) / "library") as library:
-        ledger = Ledger(folder / "ledger.sqlite")
-        try:
-            caller = make_caller(
-                settings, library, ledger, PromptBook(resources), load_cards(resources), EventLog(None, print_note)
-            )
-            # the ledger also holds what earlier reviews cost; a budget is for this command
-            meter = Meter(budget_of(settings), Usage(), 0)
-            caller = replace(caller, meter=meter)
-            try:
-                return [await score_protocol(caller, c.objective, p, c) for p, c in protocols]
-            finally:
-                print(f"bioresearcher: {usage_text(meter.spent)}.", file=sys.stderr)
-                await caller.close(wait=False)
-        finally:
-            ledger.close()
 
 
 _AGREEMENT_EXAMPLES = """a line of RATINGS.csv for each item and rater:

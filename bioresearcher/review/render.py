@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from bioresearcher.review.checks import CHECKS, Applicability, count_severities
 from bioresearcher.review.metrics import RUBRIC
+from bioresearcher.review.render_judgement import judgement_lines
 from bioresearcher.schemas.review import METRICS, CheckFinding, Metric, MetricName, Review
 from bioresearcher.text.format import md, md_list, md_table
 from bioresearcher.text.visible import one_line
@@ -57,7 +58,7 @@ def _row(r: FileReview) -> dict[str, JsonValue]:
         "reading": [one_line(w, 300) for w in r.warnings],
     }
     row |= r.review.model_dump(mode="json") | ({"problem": one_line(r.problem, 500)} if r.problem else {})
-    row["mean_score"] = round(r.review.mean_score, 2)
+    row["mean_score"] = _rounded(r.review.mean_score)
     skipped: list[JsonValue] = [{"gate": name, "needs": list(needs)} for name, needs in r.gates.skipped]
     row["gates"] = {"applied": list(r.gates.applied), "skipped": skipped}
     return row
@@ -77,8 +78,18 @@ def as_markdown(results: Sequence[FileReview]) -> str:
 def _score_cells(r: FileReview) -> Sequence[str]:
     if r.review is None:
         return (md(r.file), *[""] * (len(METRICS) + 1), "not reviewed")
-    scores = (f"{r.review.metrics[m].score:.2f}" for m in METRICS)
-    return (md(r.file), *scores, f"{r.review.mean_score:.2f}", r.review.verdict)
+    found = [r.review.metrics.get(m) for m in METRICS]
+    scores = ("–" if m is None else f"{m.score:.2f}" for m in found)
+    return (md(r.file), *scores, two_places(r.review.mean_score), r.review.verdict)
+
+
+def two_places(score: float | None) -> str:
+    """Format a score; a dash where nothing was scored."""
+    return "–" if score is None else f"{score:.2f}"
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, 2)
 
 
 def _section(r: FileReview) -> Iterable[str]:
@@ -86,15 +97,20 @@ def _section(r: FileReview) -> Iterable[str]:
     if r.review is None:
         yield from (f"Not reviewed: {md(f'{r.error} {r.hint}')}", "")
         return
-    yield f"**{r.review.verdict}**, mean {r.review.mean_score:.2f} of 5; {count_severities(r.review.findings)}. "
+    mean, counted = two_places(r.review.mean_score), count_severities(r.review.findings)
+    yield f"**{r.review.verdict}**, mean {mean} of 5; {counted}. "
     yield from (md(r.review.summary), "")
-    metrics = ((name, r.review.metrics[name]) for name in METRICS)
+    if r.review.judgement is not None:
+        yield from judgement_lines(r.review.judgement)
+    metrics = ((name, r.review.metrics[name]) for name in METRICS if name in r.review.metrics)
     rows = [(RUBRIC[name].title, f"{m.score:.2f}", md(m.reason), _evidence(m)) for name, m in metrics]
     yield from md_table(("metric", "score", "reason", "evidence"), rows)
     if r.warnings:
         yield from md_list(f"Reading: {md(w)}" for w in r.warnings)
-    if r.review.findings:
-        cells = [(f.severity, f.gate, md(f.location), md(f.message), md(f.suggestion)) for f in r.review.findings]
+    judged = r.review.judgement is not None  # its findings stand above
+    listed = [f for f in r.review.findings if not (judged and f.gate == "REVIEWER")]
+    if listed:
+        cells = [(f.severity, f.gate, md(f.location), md(f.message), md(f.suggestion)) for f in listed]
         yield from md_table(("severity", "check", "where", "what", "suggestion"), cells)
 
 
@@ -146,7 +162,8 @@ class ProtocolComparison:
     @property
     def scores(self) -> dict[MetricName, tuple[float, float]]:
         """Old and new score of each metric."""
-        return {m: (self.old.metrics[m].score, self.review.metrics[m].score) for m in METRICS}
+        both = [m for m in METRICS if m in self.old.metrics and m in self.review.metrics]
+        return {m: (self.old.metrics[m].score, self.review.metrics[m].score) for m in both}
 
     @property
     def better(self) -> tuple[MetricName, ...]:
@@ -193,10 +210,11 @@ def _key(f: CheckFinding) -> tuple[str, str, str]:
 
 def _headline(c: ProtocolComparison) -> str:
     a, b = c.old.mean_score, c.review.mean_score
-    direction = "better" if b - a > MIN_SCORE_CHANGE else "worse" if a - b > MIN_SCORE_CHANGE else "the same"
+    change = 0.0 if a is None or b is None else b - a
+    direction = "better" if change > MIN_SCORE_CHANGE else "worse" if -change > MIN_SCORE_CHANGE else "the same"
     verdict = c.review.verdict if c.old.verdict == c.review.verdict else f"{c.old.verdict} → {c.review.verdict}"
     return (
-        f"{direction}: mean {a:.2f} → {b:.2f} of 5, verdict {verdict}; "
+        f"{direction}: mean {two_places(a)} → {two_places(b)} of 5, verdict {verdict}; "
         f"{len(c.new)} findings new, {len(c.gone)} gone, {c.kept} as before"
     )
 
@@ -225,7 +243,7 @@ def comparison_json(c: ProtocolComparison) -> str:
         "old": one_line(c.old_file, 500),
         "new": one_line(c.new_file, 500),
         "verdict": {"old": c.old.verdict, "new": c.review.verdict},
-        "mean_score": {"old": round(c.old.mean_score, 2), "new": round(c.review.mean_score, 2)},
+        "mean_score": {"old": _rounded(c.old.mean_score), "new": _rounded(c.review.mean_score)},
         "metrics": scores,
         "better": list(c.better),
         "worse": list(c.worse),
@@ -249,6 +267,7 @@ def as_html(results: Sequence[FileReview], change: ProtocolComparison | None = N
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["score"] = two_places
     environment.filters["line"] = lambda text: one_line(str(text), 1200)
     source = resources.files("bioresearcher.review").joinpath("review.html.j2").read_text(encoding="utf-8")
     return environment.from_string(source).render(

@@ -35,12 +35,14 @@ class Reading:
         form: `run folder`, `protocol`, `experiment_program`, `markdown`, `text`, `pdf` or `docx`.
         warnings: Doubtful or left-out passages, a line each.
         problem: Reason why the file is no whole protocol, though it can be reviewed: it has parts, but no steps.
+        text: The document's own words, where it was read from running text.
     """
 
     protocol: Protocol
     form: str
     warnings: tuple[str, ...] = ()
     problem: str = ""
+    text: str = ""
 
 
 def places_in(protocol: Protocol) -> dict[str, str]:
@@ -83,7 +85,7 @@ def read_protocol(path: Path) -> Reading:
 
 def _from_text(text: str, path: Path, form: str, warnings: list[str]) -> Reading:
     protocol, more = protocol_from_text(text, path.name)
-    return _checked(Reading(protocol, form, (*warnings, *more)), path)
+    return _checked(Reading(protocol, form, (*warnings, *more), text=text), path)
 
 
 def _checked(reading: Reading, path: Path) -> Reading:
