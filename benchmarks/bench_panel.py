@@ -88,7 +88,7 @@ def main(folder: Path) -> int:
         focal.append(float(np.mean(by_task)))
         votes.append(float(np.mean(vote)))
         train_votes.append(float(np.mean(train_vote)))
-        fused.append(float(np.mean([accuracy_of_fusion(*halves, chosen) for halves in tasks.values()])))  # type: ignore[arg-type]
+        fused.append(float(np.mean([accuracy_of_fusion(halves[0], halves[1], chosen) for halves in tasks.values()])))
     worst_focal = max(
         abs(f - known[s]["mean_focal_diversity_train"]) for f, s in zip(focal, subsets, strict=True) if s in known
     )

@@ -1,4 +1,4 @@
-"""`bioresearcher review calibrate`: what a panel of reviewers learns from rated documents."""
+"""`bioresearcher review calibrate`: a panel of reviewers learns from rated documents."""
 
 from __future__ import annotations
 

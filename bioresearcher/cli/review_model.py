@@ -9,27 +9,19 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bioresearcher.cli.output import usage_text
 from bioresearcher.errors import InputError
-from bioresearcher.events import Event, EventLog
-from bioresearcher.graph.prepare import resources_of
-from bioresearcher.graph.services import budget_of, make_caller
-from bioresearcher.llm.ask import ModelClient
-from bioresearcher.llm.budget import Meter
-from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.select_backend import choose_backend
-from bioresearcher.prompts import PromptBook
-from bioresearcher.resources import load_cards
-from bioresearcher.retrieval.index import Library
-from bioresearcher.review.check import CheckContext
-from bioresearcher.schemas.base import Usage
-from bioresearcher.schemas.protocol import Protocol
-from bioresearcher.schemas.review import Review
-from bioresearcher.settings import Settings, load_settings
-from bioresearcher.stages.judge import JudgeOptions, judge_document
-from bioresearcher.stages.panel import Reviewer, load_calibration, review_by_panel
-from bioresearcher.stages.score import score_protocol
+
+if TYPE_CHECKING:
+    from bioresearcher.llm.ask import ModelClient
+    from bioresearcher.llm.budget import Meter
+    from bioresearcher.review.check import CheckContext
+    from bioresearcher.schemas.protocol import Protocol
+    from bioresearcher.schemas.review import Review
+    from bioresearcher.settings import Settings
+    from bioresearcher.stages.judge import JudgeOptions
+    from bioresearcher.stages.panel import Reviewer
 
 
 @dataclass(frozen=True)
@@ -52,6 +44,9 @@ def settings_with_model(args: argparse.Namespace, model: str | None = None) -> S
         InputError: The model is not configured rightly.
         ModelUnavailableError: Its server does not answer.
     """
+    from bioresearcher.llm.select_backend import choose_backend
+    from bioresearcher.settings import load_settings
+
     flags = vars(args) | ({"model": [model]} if model else {})
     settings = load_settings(flags)
     reviewer = settings.models.get("reviewer") or settings.models.get("default")
@@ -65,7 +60,9 @@ def settings_with_model(args: argparse.Namespace, model: str | None = None) -> S
 
 
 def options_of(args: argparse.Namespace) -> JudgeOptions:
-    """Return how documents are to be judged."""
+    """Return the options of judging documents."""
+    from bioresearcher.stages.judge import JudgeOptions
+
     return JudgeOptions(kind=args.kind, checklists=tuple(args.checklist), passes=args.passes)
 
 
@@ -80,6 +77,8 @@ def review_with_models(documents: Sequence[Document], args: argparse.Namespace) 
     """
     names = panel_names(args.panel)
     if names:
+        from bioresearcher.stages.panel import load_calibration, review_by_panel
+
         calibration = load_calibration(args.calibration) if args.calibration else None
         settings = [settings_with_model(args, name) for name in names]
         if any(s is None for s in settings):
@@ -114,6 +113,9 @@ def panel_names(text: str | None) -> tuple[str, ...]:
 
 
 async def _by_one(documents: Sequence[Document], settings: Settings, options: JudgeOptions) -> list[Review]:
+    from bioresearcher.stages.judge import judge_document
+    from bioresearcher.stages.score import score_protocol
+
     async with client_of(settings) as caller:
         found = []
         for d in documents:
@@ -133,6 +135,17 @@ async def client_of(settings: Settings, shared: Meter | None = None) -> AsyncIte
         shared: Meter of a panel; None: this client counts for itself and prints what was spent.
     """
     import tempfile
+
+    from bioresearcher.cli.output import usage_text
+    from bioresearcher.events import Event, EventLog
+    from bioresearcher.graph.prepare import resources_of
+    from bioresearcher.graph.services import budget_of, make_caller
+    from bioresearcher.llm.budget import Meter
+    from bioresearcher.llm.ledger import Ledger
+    from bioresearcher.prompts import PromptBook
+    from bioresearcher.resources import load_cards
+    from bioresearcher.retrieval.index import Library
+    from bioresearcher.schemas.base import Usage
 
     def print_note(event: Event) -> None:
         if event.kind == "note":
@@ -165,6 +178,12 @@ async def reviewers_of(
     names: Sequence[str], settings: Sequence[Settings], options: JudgeOptions
 ) -> AsyncIterator[list[Reviewer]]:
     """Open the clients of a panel; all count against one budget."""
+    from bioresearcher.cli.output import usage_text
+    from bioresearcher.graph.services import budget_of
+    from bioresearcher.llm.budget import Meter
+    from bioresearcher.schemas.base import Usage
+    from bioresearcher.stages.panel import Reviewer
+
     meter = Meter(budget_of(settings[0]), Usage(), 0)
     async with AsyncExitStack() as stack:
         callers = [await stack.enter_async_context(client_of(s, meter)) for s in settings]

@@ -100,41 +100,66 @@ def choose_checklists(kind: DocumentKind, text: str) -> tuple[Checklist, ...]:
 _SURE = 2
 """Mentions of a method from which its checklist applies."""
 
-_CUES: tuple[tuple[DocumentKind, str], ...] = (
-    ("trial protocol", r"\b(?:trial|study) protocol\b|\bparticipants? will be randomi[sz]ed|\binformed consent\b"),
-    ("trial protocol", r"\bSPIRIT\b|\btrial registration\b|\bwill be (?:randomly )?(?:assigned|allocated|enrolled)"),
-    ("analysis plan", r"\bstatistical analysis plan\b|\bSAP\b|\banalysis (?:set|population)s?\b|\bestimand"),
-    ("analysis plan", r"\bwill be (?:analy[sz]ed|estimated|fitted|compared)\b|\bsensitivity analys"),
-    ("animal study", r"\b(?:mice|mouse|rats?|zebrafish|rabbits?|pigs?|animals?)\b"),
-    ("animal study", r"\b(?:intraperitoneal|gavage|an(?:a)?esthetis|IACUC|humane endpoint|cages?|euthani)"),
+_HEADING = r"(?im)^[\W\d_]*(?:{})\W*$"
+_MARKS: tuple[tuple[DocumentKind, tuple[str, ...]], ...] = (
+    ("analysis plan", (r"(?i)\bstatistical analysis plan\b",)),
+    (
+        "trial protocol",
+        (r"(?i)\b(?:clinical )?trial protocol\b|\bstudy protocol\b", r"(?i)\bparticipants?\b|\bpatients\b"),
+    ),
     (
         "finished study",
-        r"(?m)^\W*(?:results|discussion|conclusions?)\W*$|\bwe (?:found|observed|show|conclude|report)\b",
-    ),
-    ("finished study", r"\bp\s?[<=]\s?0?\.\d|\b95\s?% (?:CI|confidence)|\bfig(?:ure|\.)\s?\d"),
-    ("dry-lab plan", r"\b(?:R package|Python|script|FASTQ|BAM|VCF|GSE\d+|DESeq2|limma|normali[sz]e|FDR|cohort)\b"),
-    ("bench protocol", r"\d\s?(?:µl|μl|ul|ml|mg|µg|μg|mM|µM|μM|rpm|x ?g|°C)\b"),
-    (
-        "bench protocol",
-        r"(?mi)^\W*\d*\W*(?:add|incubate|centrifuge|mix|spin|wash|transfer|vortex|pipett?e|resuspend)\b",
+        (
+            _HEADING.format(r"results|results and discussion|findings"),
+            _HEADING.format(r"discussion|conclusions?|results and discussion"),
+        ),
     ),
 )
-_WEIGHT: dict[DocumentKind, float] = {"finished study": 1.2, "animal study": 0.5, "bench protocol": 0.8}
-_FEW = 2.0
+"""Marks that decide, if all of a kind's stand in the text: what a document calls itself in its first lines, and the
+headings that only a report of finished work has."""
+_TOP = 600
+"""Characters at the top of a document in which it says what it is."""
+_CUES: tuple[tuple[DocumentKind, float, str], ...] = (
+    ("trial protocol", 1.0, r"\bparticipants? will be\b|\binformed consent\b|\bprimary (?:outcome|endpoint)\b"),
+    ("trial protocol", 1.0, r"\btrial registration\b|\bwill be (?:randomi[sz]ed|randomly|assigned|allocated|enrolled)"),
+    ("analysis plan", 1.0, r"\banalysis (?:set|population)s?\b|\bestimands?\b|\bsensitivity analys"),
+    ("analysis plan", 1.0, r"\bwill be (?:analy[sz]ed|estimated|fitted|compared|calculated)\b"),
+    ("analysis plan", 1.0, r"\b(?:hazard|odds|risk) ratios?\b|\b(?:Cox|mixed|regression) models?\b"),
+    (
+        "analysis plan",
+        1.0,
+        r"(?m)^\W*[\d.]*\W*(?:objectives?|study design|statistical (?:methods|analysis)|analysis)\W*$",
+    ),
+    ("animal study", 0.5, r"\b(?:mice|mouse|rats?|rabbits?|pigs?|animals)\b"),
+    ("animal study", 1.0, r"\b(?:intraperitoneal|gavage|an(?:a)?estheti[sz]|IACUC|humane endpoint|euthani)"),
+    ("finished study", 1.0, r"\bwe (?:found|observed|show|showed|conclude|report|demonstrate)\b"),
+    ("finished study", 1.0, r"\bp\s?[<=]\s?0?\.\d|\b95\s?% (?:CI|confidence)|\bfig(?:ure|\.)\s?\d"),
+    ("dry-lab plan", 1.0, r"\b(?:R package|Python|script|FASTQ|BAM|VCF|GSE\d+|DESeq2|limma|FDR|cohort|samtools)\b"),
+    ("bench protocol", 0.8, r"\d\s?(?:µl|μl|ul|ml|mg|µg|μg|mM|µM|μM|rpm|x ?g|°C|min|minutes)\b"),
+    ("bench protocol", 0.8, r"(?m)^\W*\d*\W*(?:add|incubate|centrifuge|mix|spin|wash|transfer|vortex|pipett?e)\b"),
+)
+_FEW = 1.6
 """Weighted cues below which no kind is recognised."""
 
 
 def recognise_kind(text: str) -> tuple[DocumentKind, str]:
-    """Recognise the kind of a document by counted words, with the reason; a reviewer may correct it.
+    """Recognise the kind of a document, with the reason; a reviewer may correct it.
 
-    Counts per cue are limited to 12, so that one repeated unit does not decide.
+    What a document calls itself, and the headings of a report, decide; else words are counted. Counts per cue are
+    limited to 12, so that one repeated unit does not decide.
     """
+    for kind, marks in _MARKS:
+        place = text if kind == "finished study" else text[:_TOP]
+        found = [re.search(mark, place) for mark in marks]
+        if all(found):
+            said = dict.fromkeys(" ".join(m.group(0).split()).strip("#*: ") for m in found if m)
+            return kind, f"it has {' and '.join(f'“{x}”' for x in said)}"
     scores = dict.fromkeys(KINDS, 0.0)
     words: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    for kind, cue in _CUES:
-        hits = [m.group(0).strip() for m in re.finditer(cue, text, re.I)]
-        scores[kind] += min(len(hits), 12) * _WEIGHT.get(kind, 1.0)
-        words[kind] += [" ".join(h.split()) for h in hits]
+    for kind, weight, cue in _CUES:
+        hits = [" ".join(m.group(0).split()) for m in re.finditer(cue, text, re.I)]
+        scores[kind] += min(len(hits), 12) * weight
+        words[kind] += hits
     best = max(KINDS, key=lambda kind: scores[kind])
     if scores[best] < _FEW:
         return "other", "no words of a protocol, a plan or a study were found"

@@ -75,7 +75,7 @@ class Member(Value):
 
 
 class PanelDecision(Value):
-    """How several reviewers came to one review."""
+    """The way from several reviewers to one review."""
 
     members: tuple[Member, ...]
     decided_by: str = Field(description="a reviewer's name, or `learnt rule`")

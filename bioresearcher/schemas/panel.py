@@ -58,7 +58,7 @@ class SubPanel(Value):
 
 
 class Calibration(Value):
-    """What was learnt from rated items: a plain JSON file."""
+    """The result of learning from rated items: a plain JSON file."""
 
     version: int = 1
     items: int

@@ -7,7 +7,7 @@ of the document; a finding without them is left out and counted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from bioresearcher.errors import AnswerError
@@ -71,7 +71,7 @@ _BEST: tuple[ItemAnswer, ...] = ("yes", "partly", "no", "not applicable", "not a
 
 @dataclass(frozen=True)
 class JudgeOptions:
-    """How a document is to be judged.
+    """Options of judging a document.
 
     Attributes:
         kind: Kind given by the user; None: recognised, and open to the reviewer's correction.
@@ -113,6 +113,7 @@ async def judge_document(
         The review; the checks' own where the model gave no usable answer to the first question, as the note says.
     """
     by_rule = review_by_rule(protocol, context)
+    caller = replace(caller, rules=None)  # there is nothing a rule could say
     kind, reason = (options.kind, "given") if options.kind else recognise_kind(text)
     try:
         said, kind, reason, lists, pieces = await _asked(caller, protocol, text, by_rule, options, (kind, reason))

@@ -18,7 +18,7 @@ ORDER = (
 """Every top-level module and package; each may import only what stands before it."""
 RANK = {name: rank for rank, name in enumerate(ORDER)}
 LIMIT = 600
-MOST_MODULES = 405  # the audit, looks, conversations, questions and analysis sets are packages' worth of modules
+MOST_MODULES = 416  # the audit, looks, conversations, questions and analysis sets are packages' worth of modules
 ALONE = ROOT / "tests" / "contract" / "single_importers.txt"
 
 

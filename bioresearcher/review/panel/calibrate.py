@@ -1,4 +1,4 @@
-"""What a panel learns from rated items: who is asked, in what order, when it stops, and how answers are fused."""
+"""Calibration of a panel from rated items: the order of asking, the stops, the fusion of answers."""
 
 from __future__ import annotations
 
