@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from bioresearcher.errors import BudgetError, InputError
 from bioresearcher.llm.ask import ModelClient
 from bioresearcher.review.check import CheckContext
-from bioresearcher.review.panel.calibrate import VERDICTS
+from bioresearcher.review.panel.calibrate import FEATURES, VERDICTS
 from bioresearcher.review.panel.decide import (
     disagreements,
     fused_findings,
@@ -26,6 +26,7 @@ from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import Review
 from bioresearcher.stages.judge import GRAVITY, JudgeOptions, as_check_findings, judge_document, ranked, verdict_of
 
+_AGAIN = "Make it by: bioresearcher review calibrate RATED"
 Document = tuple[Protocol, str, CheckContext]
 
 
@@ -60,13 +61,15 @@ def load_calibration(path: Path) -> Calibration:
         InputError: The file cannot be read or is no calibration.
     """
     try:
-        return Calibration.model_validate_json(path.read_bytes())
+        found = Calibration.model_validate_json(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
-        raise InputError(
-            f"{path} is no calibration.", hint="Make it by: bioresearcher review calibrate RATED"
-        ) from error
+        raise InputError(f"{path} is no calibration.", hint=_AGAIN) from error
+    fits = found.decides == "single" or len(found.rules) == len(found.thresholds) == len(found.order)
+    if not fits or any(len(row) != (n + 1) * FEATURES for n, rule in enumerate(found.rules) for row in rule.weights):
+        raise InputError(f"{path} was made by another version.", hint=_AGAIN)
+    return found
 
 
 async def review_by_panel(
