@@ -12,14 +12,14 @@ import traceback
 from collections.abc import Sequence
 
 from bioresearcher import __version__
-from bioresearcher.cli import batch, data, doctor, library, prompts, report, review, run, setup
+from bioresearcher.cli import batch, data, doctor, library, prompts, report, review, review_calibrate, run, setup
 from bioresearcher.cli.session import command as session
 from bioresearcher.errors import BioresearcherError
 
 EXIT_CODES = """exit codes: 0 done · 1 quality below the asked threshold · 2 wrong use or bad input ·
   3 stopped (Ctrl-C, open approval); resumable · 4 trouble outside the program · 5 a bug"""
 
-_TWO_WORDS = (["review", "agreement"], ["batch", "summary"], ["batch", "compare"])
+_TWO_WORDS = (["review", "agreement"], ["review", "calibrate"], ["batch", "summary"], ["batch", "compare"])
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -43,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
         batch.add_compare_parser,
         review.add_parser,
         review.add_agreement_parser,
+        review_calibrate.add_parser,
         report.add_parser,
         report.add_reproduce_parser,
         data.add_parser,

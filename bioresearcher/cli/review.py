@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from bioresearcher.review.render import FileReview, ProtocolComparison
     from bioresearcher.schemas.base import Objective
     from bioresearcher.schemas.protocol import Protocol
-    from bioresearcher.schemas.review import Review
-    from bioresearcher.settings import Settings
 
 
 _EXAMPLES = """examples:
@@ -57,6 +54,7 @@ class _Loaded:
     result: FileReview
     protocol: Protocol | None = None
     context: CheckContext | None = None
+    text: str = ""
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -79,7 +77,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--fail-on", choices=tuple(_SEVERE), help="exit code 1 on a finding this severe or more")
     parser.add_argument("--objective", type=Path, metavar="FILE", help="objective file (TOML) to check against")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there instead of printing")
-    parser.add_argument("--kind", choices=_KINDS, help="take each file for a document of this kind")
+    _add_judging(parser)
     parser.add_argument(
         "--list-checks",
         "--list-gates",
@@ -91,6 +89,22 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     add_budget_options(parser)
     add_place_options(parser)
     parser.set_defaults(run=run)
+
+
+def _add_judging(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say how a model judges documents from elsewhere."""
+    group = parser.add_argument_group("judging by models", "for documents that this program did not write")
+    group.add_argument("--kind", choices=_KINDS, help="take each file for a document of this kind")
+    group.add_argument(
+        "--checklist",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="SPIRIT, ARRIVE, … (by kind; repeatable)",
+    )
+    group.add_argument("--passes", type=int, choices=(1, 2), default=1, help="2: a second look at each finding")
+    group.add_argument("--panel", metavar="A,B,…", help="several models, the cheapest first, as in --model")
+    group.add_argument("--calibration", type=Path, metavar="FILE", help="what `review calibrate` wrote for this panel")
 
 
 def _score(text: str) -> float:
@@ -141,6 +155,7 @@ def _load(path: Path, objective: Objective | None, kind: str) -> _Loaded:
     """Load a protocol and its context; a file that cannot be read is a result too."""
     from bioresearcher.review.check import CheckContext
     from bioresearcher.review.checks import applicability
+    from bioresearcher.review.pieces import document_text
     from bioresearcher.review.reading.protocol import places_in, read_protocol
     from bioresearcher.review.render import FileReview
     from bioresearcher.review.run_context import context_of_run
@@ -163,27 +178,27 @@ def _load(path: Path, objective: Objective | None, kind: str) -> _Loaded:
         gates=applicability(context),
         places=places_in(reading.protocol),
     )
-    return _Loaded(result, reading.protocol, context)
+    return _Loaded(result, reading.protocol, context, reading.text or document_text(reading.protocol))
 
 
 def _reviewed(loaded: list[_Loaded], args: argparse.Namespace) -> list[FileReview]:
-    """Review each file by rule, with a model's scores where one is configured and there are steps to judge."""
-    import asyncio
-
+    """Review each file by rule, or by the models that are configured where there are steps to judge."""
     from bioresearcher.review.metrics import review_without_model
 
-    known = [(r.protocol, r.context) for r in loaded if r.protocol is not None and r.context is not None]
-    settings = _settings_with_model(args) if any(p.steps for p, _ in known) else None
+    known = [(r.protocol, r.text, r.context) for r in loaded if r.protocol is not None and r.context is not None]
+    asked = None
+    if any(p.steps for p, _, _ in known):
+        from bioresearcher.cli.review_model import Document, review_with_models
+
+        asked = review_with_models([Document(*k) for k in known], args)
     foreign = next((r.result.file for r in loaded if r.protocol is not None and r.protocol.origin == "source"), None)
-    if args.min_score is not None and settings is None and foreign is not None:
+    if args.min_score is not None and asked is None and foreign is not None:
         raise InputError(
             f"--min-score needs scores, and {foreign} has none: without a model a document from elsewhere is"
             f" not judged.",
             hint="Name a model (--model reviewer=NAME), or use --fail-on, which follows findings alone.",
         )
-    reviews = iter(
-        asyncio.run(_scored(known, settings)) if settings else [review_without_model(p, c) for p, c in known]
-    )
+    reviews = iter(asked if asked is not None else [review_without_model(p, c) for p, _, c in known])
     return [r.result if r.protocol is None else replace(r.result, review=next(reviews)) for r in loaded]
 
 
@@ -210,7 +225,7 @@ def _exit_code(
     if min_score is not None and not all(r.judged for r in reviews):
         print("bioresearcher: error: --min-score needs scores, and the model gave none that count.", file=sys.stderr)
         return 2
-    low = min_score is not None and any(r.mean_score < min_score for r in reviews)
+    low = min_score is not None and any(r.mean_score is not None and r.mean_score < min_score for r in reviews)
     findings = change.new if change else [f for r in reviews for f in r.findings]
     return 1 if low or any(f.severity in severe for f in findings) else 0
 
@@ -229,78 +244,6 @@ def _rendered(results: list[FileReview], change: ProtocolComparison | None, form
     if change is not None:
         return comparison_json(change) if form == "json" else comparison_markdown(change)
     return as_json(results) if form == "json" else as_markdown(results)
-
-
-def _settings_with_model(args: argparse.Namespace) -> Settings | None:
-    """Return the settings when a model reviews; None when the deterministic rules do.
-
-    Raises:
-        InputError: The model is not configured rightly.
-        ModelUnavailableError: Its server does not answer.
-    """
-    import asyncio
-
-    from bioresearcher.llm.select_backend import choose_backend
-    from bioresearcher.settings import load_settings
-
-    settings = load_settings(vars(args))
-    reviewer = settings.models.get("reviewer") or settings.models.get("default")
-    if reviewer is not None:  # no other role is asked here, and none of their servers is probed
-        settings = settings.model_copy(update={"models": {"default": reviewer}})
-    choice = asyncio.run(choose_backend(settings))
-    if choice.kind == "offline":
-        return None
-    print(f"bioresearcher: {choice.reason} --backend offline keeps to the rules.", file=sys.stderr)
-    return choice.applied(settings)
-
-
-async def _scored(protocols: Sequence[tuple[Protocol, CheckContext]], settings: Settings) -> list[Review]:
-    """Review protocols with a model's scores, one after the other.
-
-    Answers are kept in the workspace, so that the same protocol is not paid for twice.
-
-    Raises:
-        BudgetError: The budget is used up.
-        ModelRefusedError: The server does not accept the key, or has no such model.
-        ModelUnavailableError: The server does not answer.
-    """
-    import tempfile
-
-    from bioresearcher.cli.output import usage_text
-    from bioresearcher.events import Event, EventLog
-    from bioresearcher.graph.prepare import resources_of
-    from bioresearcher.graph.services import budget_of, make_caller
-    from bioresearcher.llm.budget import Meter
-    from bioresearcher.llm.ledger import Ledger
-    from bioresearcher.prompts import PromptBook
-    from bioresearcher.resources import load_cards
-    from bioresearcher.retrieval.index import Library
-    from bioresearcher.schemas.base import Usage
-    from bioresearcher.stages.score import score_protocol
-
-    def print_note(event: Event) -> None:
-        if event.kind == "note":
-            print(f"bioresearcher: {event.message}", file=sys.stderr)
-
-    resources = resources_of(settings)
-    folder = settings.workspace / "reviews"
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch, Library(Path(scratch) / "library") as library:
-        ledger = Ledger(folder / "ledger.sqlite")
-        try:
-            caller = make_caller(
-                settings, library, ledger, PromptBook(resources), load_cards(resources), EventLog(None, print_note)
-            )
-            # the ledger also holds what earlier reviews cost; a budget is for this command
-            meter = Meter(budget_of(settings), Usage(), 0)
-            caller = replace(caller, meter=meter)
-            try:
-                return [await score_protocol(caller, c.objective, p, c) for p, c in protocols]
-            finally:
-                print(f"bioresearcher: {usage_text(meter.spent)}.", file=sys.stderr)
-                await caller.close(wait=False)
-        finally:
-            ledger.close()
 
 
 _AGREEMENT_EXAMPLES = """a line of RATINGS.csv for each item and rater:

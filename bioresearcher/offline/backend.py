@@ -35,6 +35,8 @@ WITHOUT_RULE = frozenset(
         "reviewer/review_protocol",
         "reviewer/recheck_findings",
         "reviewer/judge_claims",
+        "reviewer/judge_document",
+        "reviewer/verify_findings",
         "search/describe_data",
     }
 )

@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from bioresearcher.review.checks import CHECKS, Applicability, count_severities
 from bioresearcher.review.metrics import RUBRIC
 from bioresearcher.review.record import most_severe_in_foreign, records
+from bioresearcher.review.render_judgement import judgement_lines
 from bioresearcher.schemas.review import METRICS, CheckFinding, Metric, MetricName, Review
 from bioresearcher.text.format import md, md_list, md_table
 from bioresearcher.text.visible import one_line
@@ -62,7 +63,7 @@ def _row(r: FileReview) -> dict[str, JsonValue]:
         "reading": [one_line(w, 300) for w in r.warnings],
     }
     row |= r.review.model_dump(mode="json") | ({"problem": one_line(r.problem, 500)} if r.problem else {})
-    row["mean_score"] = _mean(r.review)
+    row["mean_score"] = _rounded(r.review.mean_score)
     skipped: list[JsonValue] = [{"gate": name, "needs": list(needs)} for name, needs in r.gates.skipped]
     row["gates"] = {"applied": list(r.gates.applied), "skipped": skipped}
     return row
@@ -82,9 +83,18 @@ def as_markdown(results: Sequence[FileReview]) -> str:
 def _score_cells(r: FileReview) -> Sequence[str]:
     if r.review is None:
         return (md(r.file), *[""] * (len(METRICS) + 1), "not reviewed")
-    given = (r.review.metrics.get(m) for m in METRICS)
-    scores = (f"{metric.score:.2f}" if metric else "–" for metric in given)
-    return (md(r.file), *scores, f"{r.review.mean_score:.2f}" if r.review.judged else "–", r.review.verdict)
+    found = [r.review.metrics.get(m) for m in METRICS]
+    scores = ("–" if m is None else f"{m.score:.2f}" for m in found)
+    return (md(r.file), *scores, two_places(r.review.mean_score), r.review.verdict)
+
+
+def two_places(score: float | None) -> str:
+    """Format a score; a dash where nothing was scored."""
+    return "–" if score is None else f"{score:.2f}"
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, 2)
 
 
 def _section(r: FileReview) -> Iterable[str]:
@@ -92,25 +102,24 @@ def _section(r: FileReview) -> Iterable[str]:
     if r.review is None:
         yield from (f"Not reviewed: {md(f'{r.error} {r.hint}')}", "")
         return
-    scores = f", mean {r.review.mean_score:.2f} of 5 ({_ORIGINS[r.review.origin]})" if r.review.judged else ""
+    scores = f", mean {two_places(r.review.mean_score)} of 5 ({_ORIGINS[r.review.origin]})" if r.review.judged else ""
     yield f"**{r.review.verdict}**{scores}; {count_severities(r.review.findings)}. "
     yield from (md(r.review.summary), "")
-    if r.kind:
-        yield from md_list(
-            [
-                f"Kind: {r.kind}, as it {md(r.kind_reason)}"
-                if r.kind_reason != "as asked for"
-                else f"Kind: {r.kind}, as asked for"
-            ]
-        )
+    if r.kind and r.review.judgement is None:
+        said = r.kind_reason if r.kind_reason == "as asked for" else f"as it {md(r.kind_reason)}"
+        yield from md_list([f"Kind: {r.kind}, {said}"])
+    if r.review.judgement is not None:
+        yield from judgement_lines(r.review.judgement)
     metrics = ((name, r.review.metrics[name]) for name in METRICS if name in r.review.metrics)
     rows = [(RUBRIC[name].title, f"{m.score:.2f}", md(m.reason), _evidence(m)) for name, m in metrics]
     if rows:
         yield from md_table(("metric", "score", "reason", "evidence"), rows)
     if r.warnings:
         yield from md_list(f"Reading: {md(w)}" for w in r.warnings)
-    if r.review.findings:
-        cells = [(f.severity, f.gate, md(f.location), md(f.message), md(f.suggestion)) for f in r.review.findings]
+    judged = r.review.judgement is not None  # its findings stand above
+    listed = [f for f in r.review.findings if not (judged and f.gate == "REVIEWER")]
+    if listed:
+        cells = [(f.severity, f.gate, md(f.location), md(f.message), md(f.suggestion)) for f in listed]
         yield from md_table(("severity", "check", "where", "what", "suggestion"), cells)
 
 
@@ -197,8 +206,8 @@ class ProtocolComparison:
     @property
     def scores(self) -> dict[MetricName, tuple[float, float]]:
         """Old and new score of each metric."""
-        old, new = self.old.metrics, self.review.metrics
-        return {m: (old[m].score, new[m].score) for m in METRICS if m in old and m in new}
+        both = [m for m in METRICS if m in self.old.metrics and m in self.review.metrics]
+        return {m: (self.old.metrics[m].score, self.review.metrics[m].score) for m in both}
 
     @property
     def better(self) -> tuple[MetricName, ...]:
@@ -248,9 +257,10 @@ def _headline(c: ProtocolComparison) -> str:
     if not (c.old.judged and c.review.judged):
         return f"not judged: {counted}"
     a, b = c.old.mean_score, c.review.mean_score
-    direction = "better" if b - a > MIN_SCORE_CHANGE else "worse" if a - b > MIN_SCORE_CHANGE else "the same"
+    change = 0.0 if a is None or b is None else b - a
+    direction = "better" if change > MIN_SCORE_CHANGE else "worse" if -change > MIN_SCORE_CHANGE else "the same"
     verdict = c.review.verdict if c.old.verdict == c.review.verdict else f"{c.old.verdict} → {c.review.verdict}"
-    return f"{direction}: mean {a:.2f} → {b:.2f} of 5, verdict {verdict}; {counted}"
+    return f"{direction}: mean {two_places(a)} → {two_places(b)} of 5, verdict {verdict}; {counted}"
 
 
 def _score_rows(c: ProtocolComparison) -> Iterable[tuple[str, str, str, str]]:
@@ -278,7 +288,7 @@ def comparison_json(c: ProtocolComparison) -> str:
         "old": one_line(c.old_file, 500),
         "new": one_line(c.new_file, 500),
         "verdict": {"old": c.old.verdict, "new": c.review.verdict},
-        "mean_score": {"old": _mean(c.old), "new": _mean(c.review)},
+        "mean_score": {"old": _rounded(c.old.mean_score), "new": _rounded(c.review.mean_score)},
         "metrics": scores,
         "better": list(c.better),
         "worse": list(c.worse),
@@ -287,10 +297,6 @@ def comparison_json(c: ProtocolComparison) -> str:
         "findings_kept": c.kept,
     }
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-
-
-def _mean(review: Review) -> float | None:
-    return round(review.mean_score, 2) if review.judged else None
 
 
 _ORIGINS = {
@@ -306,6 +312,7 @@ def as_html(results: Sequence[FileReview], change: ProtocolComparison | None = N
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["score"] = two_places
     environment.filters["line"] = lambda text: one_line(str(text), 1200)
     source = resources.files("bioresearcher.review").joinpath("review.html.j2").read_text(encoding="utf-8")
     return environment.from_string(source).render(

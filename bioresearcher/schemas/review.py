@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from bioresearcher.schemas.base import SENTENCE, Origin, Value
+from bioresearcher.schemas.judgement import Judgement
 from bioresearcher.schemas.protocol import AnsweredFinding, Consequence
 
 Severity = Literal["error", "warning", "note"]
@@ -51,6 +52,7 @@ class Review(Value):
     verdict: Literal["pass", "revise", "fail", "not judged"]
     summary: str = ""
     origin: Origin
+    judgement: Judgement | None = Field(default=None, description="a model's review of a document from elsewhere")
 
     @property
     def judged(self) -> bool:
@@ -58,9 +60,9 @@ class Review(Value):
         return bool(self.metrics)
 
     @property
-    def mean_score(self) -> float:
-        """Mean of the metrics, 1 to 5; only a judged review has one."""
-        return sum(m.score for m in self.metrics.values()) / len(self.metrics)
+    def mean_score(self) -> float | None:
+        """Mean of the metrics that were scored, 1 to 5; None where none was."""
+        return sum(m.score for m in self.metrics.values()) / len(self.metrics) if self.metrics else None
 
 
 class RankedFinding(Value):

@@ -6,6 +6,7 @@ from typing import Any
 
 from bioresearcher.prompts import Prompt
 from bioresearcher.schemas import ask_design as design
+from bioresearcher.schemas import ask_judge as judge
 from bioresearcher.schemas import ask_literature as literature
 from bioresearcher.schemas import ask_program as program
 from bioresearcher.schemas import ask_review as review
@@ -40,6 +41,8 @@ REVIEW_PROTOCOL = Prompt("reviewer/review_protocol", review.ReviewProtocolInput,
 RECHECK_FINDINGS = Prompt("reviewer/recheck_findings", review.RecheckFindingsInput, review.FindingsLeft)
 JUDGE_CLAIMS = Prompt("reviewer/judge_claims", review.JudgeClaimsInput, review.ClaimJudgements)
 SCORE_PROTOCOL = Prompt("reviewer/score_protocol", program.ScoreProtocolInput, program.ProtocolScores)
+JUDGE_DOCUMENT = Prompt("reviewer/judge_document", judge.JudgeDocumentInput, judge.DocumentJudgement)
+VERIFY_FINDINGS = Prompt("reviewer/verify_findings", judge.VerifyFindingsInput, judge.VerifiedFindings)
 
 ALL: tuple[Prompt[Any, Any], ...] = tuple(value for value in vars().values() if isinstance(value, Prompt))
 """All of the above, in this order."""
@@ -49,5 +52,8 @@ ON_REQUEST: tuple[Prompt[Any, Any], ...] = (
     CHOOSE_PARTS,
     REVISE_PART,
     ANSWER_QUESTION,
+    JUDGE_DOCUMENT,
+    VERIFY_FINDINGS,
 )
-"""Prompts used only when rules cannot read data or bind a question, or a person comments or asks a question."""
+"""Prompts used only when rules cannot read data or bind a question, a person comments or asks a question, or a document
+is reviewed."""

@@ -231,7 +231,7 @@ def test_markdown_escapes_what_the_protocol_says(tmp_path: Path, capsys: pytest.
 
 
 def test_a_terminal_gets_tables_and_no_escape_sequence_of_the_protocol(bad: Path, good: Path):
-    args = argparse.Namespace(backend="offline", min_score=None)
+    args = argparse.Namespace(backend="offline", min_score=None, panel=None)
     results = command._reviewed([command._load(path, None, "") for path in (bad, good, Path("no.md"))], args)
     stream = io.StringIO()
     Console(file=stream, force_terminal=True, width=100, color_system=None).print(Sheet(as_markdown(results)))

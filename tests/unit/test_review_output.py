@@ -154,15 +154,25 @@ def test_the_page_is_whole_escaped_and_without_script(old: Path, new: Path, caps
 
 
 def scores(server_score: float = 3.5) -> dict[str, object]:
-    metric = {"score": server_score, "evidence": ["Transfect 20 nM siRNA against GATA3"], "reason": "As it says."}
+    """A reviewer's answer on a document from elsewhere."""
+    words = "Transfect 20 nM siRNA against GATA3"
     finding = {
-        "gate": "x",
-        "severity": "warning",
         "location": "step 1.2",
-        "message": "Say why 20 nM.",
-        "suggestion": "",
+        "quote": words,
+        "problem": "No reason for 20 nM.",
+        "why": "It decides the knock-down.",
+        "consequence": "changes the result",
+        "mend": "Say why 20 nM.",
+        "confidence": "likely",
     }
-    return {"metrics": dict.fromkeys(METRICS, metric), "findings": [finding], "summary": "Say why 20 nM."}
+    metrics = [{"metric": m, "score": server_score, "quote": words, "reason": "As it says."} for m in METRICS]
+    return {
+        "kind": "bench protocol",
+        "findings": [finding],
+        "most_serious": 1,
+        "scores": metrics,
+        "summary": "Say why.",
+    }
 
 
 def test_a_model_adds_the_scores_and_is_not_asked_twice(

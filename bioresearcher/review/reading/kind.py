@@ -4,39 +4,30 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, NamedTuple, get_args
 
 from bioresearcher.review.quantities import quantities
 from bioresearcher.review.reading.sections import instructs
 from bioresearcher.review.vocabulary import WET, WET_CJK
+from bioresearcher.schemas.judgement import DocumentKind
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.text.format import listing
 
-KindName = Literal[
-    "bench protocol",
-    "dry-lab plan",
-    "analysis plan",
-    "trial protocol",
-    "animal study",
-    "finished study",
-    "grant proposal",
-    "other text",
-]
-KINDS: Final[tuple[KindName, ...]] = get_args(KindName)
+KINDS: Final[tuple[DocumentKind, ...]] = get_args(DocumentKind)
 """All kinds, as `--kind` takes them."""
 
 MAX_CHARACTERS: Final = 200_000
 """Characters of a document in which its kind is looked for."""
 
 
-class DocumentKind(NamedTuple):
+class Recognised(NamedTuple):
     """The kind of a document, and why it is held to be of that kind."""
 
-    name: KindName
+    name: DocumentKind
     reason: str
 
 
-_CUES: Final[dict[KindName, tuple[int, re.Pattern[str]]]] = {
+_CUES: Final[dict[DocumentKind, tuple[int, re.Pattern[str]]]] = {
     "grant proposal": (
         3,
         re.compile(
@@ -115,16 +106,48 @@ _VERB: Final = re.compile(
 )
 
 
-def kind_of(text: str, protocol: Protocol) -> DocumentKind:
-    """Say what kind of document a text is, from counted words, headings and quantities; the reason names them.
+_TOP: Final = 600
+"""Characters at the top of a document in which it says what it is."""
+_HEADING: Final = r"(?im)^[\W\d_]*(?:{})\W*$"
+_MARKS: Final[tuple[tuple[DocumentKind, tuple[re.Pattern[str], ...]], ...]] = (
+    ("analysis plan", (re.compile(r"(?i)\bstatistical analysis plan\b"),)),
+    (
+        "trial protocol",
+        (
+            re.compile(r"(?i)\b(?:clinical )?trial protocol\b|\bstudy protocol\b"),
+            re.compile(r"(?i)\bparticipants?\b|\bpatients\b"),
+        ),
+    ),
+    (
+        "finished study",
+        (
+            re.compile(_HEADING.format(r"results|results and discussion|findings")),
+            re.compile(_HEADING.format(r"discussion|conclusions?|results and discussion")),
+        ),
+    ),
+)
+"""Marks that decide where all of a kind's stand in the text: what a document calls itself in its first lines, and the
+headings that only a report of finished work has."""
 
-    A document that shows the signs of no kind is `other text`.
+
+def kind_of(text: str, protocol: Protocol) -> Recognised:
+    """Say what kind of document a text is; the reason names the words that show it.
+
+    What a document calls itself, and the headings of a report, decide; else words, headings and quantities are
+    counted. A document that shows the signs of no kind is `other text`.
     """
     text = text[:MAX_CHARACTERS]
+    for kind, marks in _MARKS:
+        marked = [mark.search(text if kind == "finished study" else text[:_TOP]) for mark in marks]
+        if all(marked):
+            names = dict.fromkeys(" ".join(m.group(0).split()).strip("#*: ") for m in marked if m)
+            return Recognised(kind, f"has {' and '.join(f'“{x}”' for x in names)}")
     headings = {m.group(1).lower() for m in _PAPER_HEADING.finditer(text)}
     done = Counter(m.group().lower() for m in _DONE.finditer(text))
     told = {"results", "results and discussion", "discussion", "conclusion", "conclusions"} & headings
-    found = {name: Counter(m.group().lower() for m in pattern.finditer(text)) for name, (_, pattern) in _CUES.items()}
+    words_of = {
+        name: Counter(m.group().lower() for m in pattern.finditer(text)) for name, (_, pattern) in _CUES.items()
+    }
     bench = Counter(m.group().lower() for p in (WET, WET_CJK, _VERB) for m in p.finditer(text))
     amounts = sum(1 for q in quantities(text) if q.dimension not in ("percent", "time", "fold"))
     steps = protocol.steps
@@ -132,42 +155,40 @@ def kind_of(text: str, protocol: Protocol) -> DocumentKind:
     dense = amounts + bench.total() >= max(3, len(steps) // 2)
     doing = orders >= max(1, 0.4 * len(steps)) or bench.total() >= 6
 
-    if _many(found["grant proposal"], "grant proposal") and not (doing and dense):
-        return _by_words("grant proposal", found["grant proposal"])
+    if _many(words_of["grant proposal"], "grant proposal") and not (doing and dense):
+        return _by_words("grant proposal", words_of["grant proposal"])
     if len(told) >= 1 and len(headings) >= 3 and done.total() >= 3:
         said = f"has the sections {listing(sorted(headings), 6)}, and says {_quoted(done)}"
-        return DocumentKind("finished study", said)
+        return Recognised("finished study", said)
     if done.total() >= 12 and done.total() > orders:
-        return DocumentKind("finished study", f"tells what was found: {_quoted(done)}")
-    planned: tuple[KindName, ...] = ("trial protocol", "animal study", "analysis plan", "dry-lab plan")
+        return Recognised("finished study", f"tells what was found: {_quoted(done)}")
+    planned: tuple[DocumentKind, ...] = ("trial protocol", "animal study", "analysis plan", "dry-lab plan")
     scored = [
-        (found[name].total() / (2 if name == "dry-lab plan" else 1), name)
+        (words_of[name].total() / (2 if name == "dry-lab plan" else 1), name)
         for name in planned
-        if _many(found[name], name)
+        if _many(words_of[name], name)
     ]
     best = max(scored, default=None)
     if doing and dense and (best is None or bench.total() + amounts > best[0]):
         words = f"{_quoted(bench)}, {amounts} amounts, temperatures or speeds" if bench else f"{amounts} amounts"
-        return DocumentKind("bench protocol", f"tells what to do at the bench: {words}")
+        return Recognised("bench protocol", f"tells what to do at the bench: {words}")
     if best is not None:
-        return _by_words(best[1], found[best[1]])
+        return _by_words(best[1], words_of[best[1]])
     if (bench.total() or amounts) and (orders or WET_CJK.search(text)):
-        return DocumentKind(
-            "bench protocol", f"tells what to do at the bench: {_quoted(bench) or f'{amounts} amounts'}"
-        )
-    if found["dry-lab plan"].total() >= 2 and orders:
-        return _by_words("dry-lab plan", found["dry-lab plan"])
+        return Recognised("bench protocol", f"tells what to do at the bench: {_quoted(bench) or f'{amounts} amounts'}")
+    if words_of["dry-lab plan"].total() >= 2 and orders:
+        return _by_words("dry-lab plan", words_of["dry-lab plan"])
     said = f"{orders} of {len(steps)} passages tell someone to do something"
-    return DocumentKind("other text", f"shows the signs of no kind of protocol: {said}, {amounts} amounts are named")
+    return Recognised("other text", f"shows the signs of no kind of protocol: {said}, {amounts} amounts are named")
 
 
-def _many(found: Counter[str], name: KindName) -> bool:
+def _many(found: Counter[str], name: DocumentKind) -> bool:
     """Return True if a kind's words are there in sufficient number: different ones, not one said often."""
     return len(found) >= _CUES[name][0]
 
 
-def _by_words(name: KindName, found: Counter[str]) -> DocumentKind:
-    return DocumentKind(name, f"speaks of {_quoted(found)}")
+def _by_words(name: DocumentKind, found: Counter[str]) -> Recognised:
+    return Recognised(name, f"speaks of {_quoted(found)}")
 
 
 def _quoted(found: Counter[str]) -> str:

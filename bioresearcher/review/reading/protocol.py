@@ -15,7 +15,7 @@ from bioresearcher.errors import InputError
 from bioresearcher.papers.documents import SourceFile
 from bioresearcher.papers.reading_process import protocol_in_process
 from bioresearcher.review.check import short
-from bioresearcher.review.reading.kind import DocumentKind, kind_of
+from bioresearcher.review.reading.kind import Recognised, kind_of
 from bioresearcher.review.reading.shared_json import shared_text
 from bioresearcher.review.reading.text import MAX_STEPS, make_step, protocol_from_text
 from bioresearcher.runfolder import safe_name
@@ -29,7 +29,7 @@ _HINT = "Give a protocol.json, a run folder, or the protocol as Markdown, text, 
 _TEXT_SUFFIXES = frozenset({".md", ".markdown", ".txt", ".text", ".rst", ""})
 
 
-OWN = DocumentKind("dry-lab plan", "it is a protocol of this program")
+OWN = Recognised("dry-lab plan", "it is a protocol of this program")
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,15 @@ class Reading:
         warnings: Doubtful or left-out passages, a line each.
         problem: Reason why the file is no whole protocol, though it can be reviewed: it has parts, but no steps.
         kind: What kind of document it is, with the reason.
+        text: The document's own words, where it was read from running text.
     """
 
     protocol: Protocol
     form: str
     warnings: tuple[str, ...] = ()
     problem: str = ""
-    kind: DocumentKind = OWN
+    kind: Recognised = OWN
+    text: str = ""
 
 
 def places_in(protocol: Protocol) -> dict[str, str]:
@@ -91,7 +93,7 @@ def read_protocol(path: Path) -> Reading:
 
 def _from_text(text: str, path: Path, form: str, warnings: list[str]) -> Reading:
     protocol, more = protocol_from_text(text, path.name)
-    return _checked(Reading(protocol, form, (*warnings, *more), kind=kind_of(text, protocol)), path)
+    return _checked(Reading(protocol, form, (*warnings, *more), kind=kind_of(text, protocol), text=text), path)
 
 
 def _checked(reading: Reading, path: Path) -> Reading:
