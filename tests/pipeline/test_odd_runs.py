@@ -20,7 +20,7 @@ from bioresearcher.sandbox.probe import BoundaryTest, ProbeResult
 from bioresearcher.schemas.base import Objective
 from bioresearcher.settings import Settings
 from bioresearcher.skills import load_skills
-from bioresearcher.stages.program import BUDGET_CHARS
+from bioresearcher.stages.code_material import WHOLE_CHARS
 
 QUESTION = "Which genes differ between tumour and normal samples?"
 
@@ -63,7 +63,7 @@ def test_a_vetted_analysis_too_long_for_the_examples_runs_whole_and_the_datas_ow
     assert "only 12 samples are in both" in record["message"]
     assert "at least 20 are needed" in record["message"]
     vetted = load_skills(Resources())["penalised-model"]
-    assert len(vetted.instructions) + len(vetted.code) > BUDGET_CHARS
+    assert len(vetted.instructions) + len(vetted.code) > WHOLE_CHARS
     assert (task / "code.py").read_text() == vetted.code
 
 
