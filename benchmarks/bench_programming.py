@@ -1,7 +1,7 @@
 """Tokens to program one task: the questions that a recording server gets, JSON schemas included, without repairs.
 
-Over the tasks of the packaged example, whose vetted analyses cost no call; over a task of no vetted analysis with wide
-inputs; and the tasks of a registered script. Tokens are counted as in `bench_reading`.
+Of a task of no vetted analysis with wide inputs; and the tasks of a registered script, which cost no call, like vetted
+analyses. Tokens are counted as in `bench_reading`.
 """
 
 from __future__ import annotations
@@ -15,20 +15,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench_design import _bench, _design
 from bench_reading import _backend, _caller, _size, _tokenizer
 from figures import ROOT, Figure
 
-from bioresearcher.offline.backend import offline_backend
 from bioresearcher.resources import Resources
-from bioresearcher.retrieval.index import Library
 from bioresearcher.sandbox.choose import choose_sandbox
 from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.execution import DryLabTask, Limits, TaskInput, TaskOutput
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.skills import load_skills
 from bioresearcher.sources.datasets.load import load_datasets
-from bioresearcher.stages.extract import extract_tasks
 from bioresearcher.stages.program import Workbench, program_task
 from bioresearcher.stages.script_tasks import script_tasks
 from bioresearcher.stages.tasks import accept_tasks
@@ -38,26 +34,16 @@ from model_server import ModelServer, Seen
 
 TOKENS = 12_000
 GENES, SAMPLES, COLUMNS = 5_000, 300, 60
-FEW = 4
 
 
 def measure(quick: bool) -> list[Figure]:
-    """The most that a task takes; quick: of a few tasks."""
+    """What a task without a vetted analysis takes, and the tasks of a registered script, which take nothing."""
+    del quick
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
         place.chmod(0o755)
-        with Library(place / "library") as library:
-            rules = _caller(place / "rules.sqlite", offline_backend(library.similarities))
-            bench = asyncio.run(_bench(rules, place, []))
-            protocol = asyncio.run(_design(rules, bench, library.similarities))
-            skills = load_skills(Resources())
-            found = asyncio.run(extract_tasks(rules, protocol, tuple(bench.datasets), skills))
-            rules.ledger.close()
-        data = {d.id: d for d in bench.datasets}
-        tasks = found.tasks[: FEW if quick else None]
-        return [_figure(f"one task, the most of the example's {len(tasks)}", place / "example", data, tasks),
-                _figure(f"one task without a vetted analysis, {GENES:,} genes × {SAMPLES} samples, {COLUMNS} clinical "
-                        "columns", place / "wide", *_wide(place)), _registered()]  # fmt: skip
+        wide = f"one task without a vetted analysis, {GENES:,} genes × {SAMPLES} samples, {COLUMNS} clinical columns"
+        return [_figure(wide, place / "wide", *_wide(place)), _registered()]
 
 
 def _registered() -> Figure:
