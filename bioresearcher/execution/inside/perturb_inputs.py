@@ -53,6 +53,9 @@ _CHECK_SUM = re.compile(
     r"(?:[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{56}|[0-9a-fA-F]{64}|[0-9a-fA-F]{96}|[0-9a-fA-F]{128})"
 )
 
+_BESIDE = "\x1f"
+"""Between cells that move together; no cell of numbers holds it."""
+
 Row = list[str]
 
 
@@ -185,9 +188,9 @@ def change_block(rows: list[Row], variant: str, rng: random.Random, shape: tuple
                 row[i] = cell
         return rows
     if linked and all(len(row) == width for row in rows):
-        groups = change(["\t".join(row[i] for i in linked) for row in rows], variant, rng)
+        groups = change([_BESIDE.join(row[i] for i in linked) for row in rows], variant, rng)
         for row, group in zip(rows, groups, strict=True):
-            for i, cell in zip(linked, group.split("\t"), strict=True):
+            for i, cell in zip(linked, group.split(_BESIDE), strict=True):
                 row[i] = cell
         ids = ids | frozenset(linked)
     for index in (i for i in range(width) if i not in ids):
