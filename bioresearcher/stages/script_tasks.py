@@ -139,6 +139,8 @@ def registered_code(protocol: Protocol, datasets: Sequence[Dataset], task: DryLa
     steps = [s for s in protocol.steps if s.id in task.step_ids]
     if not steps or task.skill is not None or not all(s.code.strip() for s in steps):
         return None
+    if not all(_runs_alone(code) for _, _, code in _before(protocol, steps)):
+        return None
     files = _files(_before(protocol, steps), datasets)
     if [(given, d.id, f.name) for given, d, f in files] != [(i.name, i.dataset, i.file) for i in task.inputs]:
         return None

@@ -189,6 +189,9 @@ def test_only_a_task_of_the_script_has_registered_code(cohort: tuple[Dataset, ..
     assert registered_code(plan, cohort, first) is not None
     for change in ({"skill": "x"}, {"inputs": ()}, {"outputs": first.outputs[:1]}, {"step_ids": ("9.9",)}):
         assert registered_code(plan, cohort, first.model_copy(update=change)) is None
+    steps = tuple(s.model_copy(update={"code": "Fit the model."}) for s in plan.parts[0].steps)
+    words = plan.model_copy(update={"parts": (plan.parts[0].model_copy(update={"steps": steps}), *plan.parts[1:])})
+    assert registered_code(words, cohort, first) is None
 
 
 @given(sizes=st.lists(st.integers(0, 9), min_size=1, max_size=8), seed=st.randoms(use_true_random=False))
