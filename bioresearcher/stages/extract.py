@@ -2,7 +2,8 @@
 
 A step with a skill is a task of its own, made from the skill's contract. Steps with registered code are tasks that run
 it (`script_tasks`). Of the dry steps that are left, a model says which belong together and what their outputs hold;
-inputs, settings and texts are copied from the steps. A step that no answer takes up becomes a task all the same.
+inputs, settings and texts are copied from the steps. A step that no answer takes up becomes a task all the same, unless
+it reads nothing that is there.
 """
 
 from __future__ import annotations
@@ -64,8 +65,9 @@ async def extract_tasks(
     dry = [s.id for s in protocol.steps if s.kind == "dry"]
     taken = held | {i for t in drafts for i in known_ids(t.step_ids, dry)}
     left = [s.id for s in protocol.steps if s.kind == "dry" and s.id not in taken and s.outputs]
-    copies = tuple(_copy(f"C{n}", group) for n, group in enumerate(together(protocol, left), 1))
-    return accept_tasks(by_rule, (*drafts, *copies), protocol, datasets, limit)
+    copies = (_copy(f"C{n}", group) for n, group in enumerate(together(protocol, left), 1))
+    copied = tuple(c for c in copies if c.inputs)  # what reads only data that somebody has yet to give cannot run
+    return accept_tasks(by_rule, (*drafts, *copied), protocol, datasets, limit)
 
 
 def _held(tasks: Iterable[DryLabTask]) -> set[str]:
