@@ -51,10 +51,10 @@ def judged(*findings: dict[str, object], **more: object) -> dict[str, object]:
 
 
 async def review(
-    text: str, answer: Any, tmp_path: Path, options: JudgeOptions | None = None
+    text: str, answer: Any, tmp_path: Path, options: JudgeOptions | None = None, name: str = "document.md"
 ) -> tuple[Review, list[str], int]:
     """The review, the prompts as sent, and the tokens."""
-    path = tmp_path / "document.md"
+    path = tmp_path / name
     path.write_text(text, encoding="utf-8")
     with ModelServer(answer=answer) as server:
         model = ModelSettings(provider="compatible", model="m", base_url=server.url)
@@ -159,6 +159,31 @@ async def test_a_disputed_check_is_shown_and_does_not_count(tmp_path: Path) -> N
     assert found.judgement is not None
     assert [d.check for d in found.judgement.disputed] == ["G-VAG-01"]
     assert not any(f.gate == "G-VAG-01" for f in found.findings)
+
+
+async def test_a_dispute_takes_away_the_finding_at_its_place_only(tmp_path: Path) -> None:
+    text = "# Ovens\n\n1. Incubate the cells at 370 °C.\n2. Chill the cells.\n3. Incubate the cells at 420 °C.\n"
+    plain, sent, _ = await review(text, lambda _: judged(), tmp_path)
+    checks = [f for f in plain.findings if f.gate != "REVIEWER"]
+    assert [f.location for f in checks] == ["step 1", "step 3"]
+    assert len({f.gate for f in checks}) == 1
+    claim = next(x for x in sent[0].splitlines() if checks[0].gate in x and "at step 3:" in x).split()[1]
+    (tmp_path / "again").mkdir()
+    answer = judged(disputed=[{"claim": claim, "why": "It is a kiln."}])
+    found, _, _ = await review(text, lambda _: answer, tmp_path / "again")
+    assert found.judgement is not None
+    assert [d.location for d in found.judgement.disputed] == ["step 3"]
+    assert [f for f in found.findings if f.gate != "REVIEWER"] == checks[:1]
+
+
+async def test_checks_of_the_form_of_own_protocols_are_no_claims(tmp_path: Path) -> None:
+    path = tmp_path / "own.json"
+    own = protocol_from_text(STOCKS, "x.md")[0].model_copy(update={"origin": "offline"})
+    path.write_text(own.model_dump_json(), encoding="utf-8")
+    assert read_protocol(path).protocol.origin != "source"
+    found, sent, _ = await review(path.read_text(), lambda _: judged(), tmp_path, name=path.name)
+    assert {"G-STR-06", "G-STR-07"} <= {f.gate for f in found.findings}
+    assert "G-STR-" not in sent[0]
 
 
 async def test_the_reviewer_may_correct_a_recognised_kind_but_not_a_given_one(tmp_path: Path) -> None:
