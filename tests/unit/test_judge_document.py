@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ from bioresearcher.resources import Resources, load_cards
 from bioresearcher.review.check import CheckContext
 from bioresearcher.review.pieces import cut, stretches
 from bioresearcher.review.reading.kind import kind_of
-from bioresearcher.review.reading.protocol import protocol_from_text, read_protocol
+from bioresearcher.review.reading.protocol import places_in, protocol_from_text, read_protocol
+from bioresearcher.review.render import FileReview, as_html
 from bioresearcher.review.render_judgement import judgement_lines
 from bioresearcher.review.rubrics import checklist_named, checklists, choose_checklists, rubrics
+from bioresearcher.review.sarif import as_sarif
 from bioresearcher.schemas.model import ROLES, ModelSettings
 from bioresearcher.schemas.review import METRICS, Review
 from bioresearcher.stages.judge import PIECE_TOKENS, JudgeOptions, judge_document
@@ -184,6 +187,30 @@ async def test_checks_of_the_form_of_own_protocols_are_no_claims(tmp_path: Path)
     found, sent, _ = await review(path.read_text(), lambda _: judged(), tmp_path, name=path.name)
     assert {"G-STR-06", "G-STR-07"} <= {f.gate for f in found.findings}
     assert "G-STR-" not in sent[0]
+
+
+async def test_page_and_sarif_follow_the_consequence(tmp_path: Path) -> None:
+    given = (
+        finding("Add 1 ml of the 50 mg/ml", consequence="wording", problem="No vessel is named.", mend="Name it."),
+        finding("Store at -20 °C", consequence="changes the result", problem="It freezes.", why="Salt <b>."),
+        finding(consequence="invalidates the result", confidence="possible"),
+    )
+    items = [{"item": "MIQE-1", "answer": "no"}, {"item": "MIQE-2", "answer": "yes", "quote": "Store at -20 °C"}]
+    answer = judged(*given, most_serious=3, items=items, not_assessable=["No primers are given."])
+    options = JudgeOptions(kind="bench protocol", checklists=("MIQE",))
+    found, _, _ = await review(STOCKS, lambda _: answer, tmp_path, options)
+    reading = read_protocol(tmp_path / "document.md")
+    result = FileReview(str(tmp_path / "document.md"), review=found, places=places_in(reading.protocol))
+    page = as_html([result])
+    order = [page.index(x) for x in ("thousandfold", "It freezes", "No vessel", "No primers", "MIQE-1<", "MIQE-2<")]
+    assert order == sorted(order)
+    assert page.index("most serious<") < order[0]
+    for words in (UNIT, "1 g in 40 ml is 25 mg/ml.", "Write mg/ml.", "Name it.", "Salt &lt;b&gt;."):
+        assert page.count(words) >= 1
+    rows = json.loads(as_sarif([result]))["runs"][0]["results"]
+    own = [(r["level"], r["rank"]) for r in rows if r["ruleId"] == "REVIEWER"]
+    assert own == [("note", 90.0), ("warning", 70.0), ("note", 10.0)]
+    assert [r["rank"] for r in rows] == sorted((r["rank"] for r in rows), reverse=True)
 
 
 async def test_the_reviewer_may_correct_a_recognised_kind_but_not_a_given_one(tmp_path: Path) -> None:
