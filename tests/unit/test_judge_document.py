@@ -290,6 +290,12 @@ def test_checklists_have_unique_items_questions_and_sources() -> None:
     [
         (STOCKS, "bench protocol"),
         ("# A study\n\n## Methods\nWe counted.\n\n## Results\nMany.\n\n## Discussion\nGood.", "finished study"),
+        ("# Networks\n\nWords.\n\n## Results/Discussion\n\nMany reads, scripts and data sets.", "finished study"),
+        (
+            "Choice of light\n\n1. Load the flies into the tube and wait 10 minutes.\n2. Shift the elevator up.\n"
+            "3. Let the flies choose for 30 seconds.\n4. Remove the tube.\n5. Count the flies in it.\n",
+            "bench protocol",
+        ),
         ("Statistical Analysis Plan\n\nThe primary endpoint will be compared.", "analysis plan"),
         ("Trial protocol\n\nParticipants will be randomised.", "trial protocol"),
         ("Shall I compare thee to a summer's day?\nThou art more lovely and more temperate", "other text"),
