@@ -191,7 +191,8 @@ def _reviewed(loaded: list[_Loaded], args: argparse.Namespace) -> list[FileRevie
         from bioresearcher.cli.review_model import Document, review_with_models
 
         asked = review_with_models([Document(*k) for k in known], args)
-    foreign = next((r.result.file for r in loaded if r.protocol is not None and r.protocol.origin == "source"), None)
+    barred = loaded[-1:] if args.diff else loaded
+    foreign = next((r.result.file for r in barred if r.protocol is not None and r.protocol.origin == "source"), None)
     if args.min_score is not None and asked is None and foreign is not None:
         raise InputError(
             f"--min-score needs scores, and {foreign} has none: without a model a document from elsewhere is"

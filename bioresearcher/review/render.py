@@ -17,6 +17,7 @@ from bioresearcher.review.checks import CHECKS, Applicability, count_severities
 from bioresearcher.review.metrics import RUBRIC
 from bioresearcher.review.record import most_severe_in_foreign, records
 from bioresearcher.review.render_judgement import judgement_lines
+from bioresearcher.schemas.protocol import Consequence
 from bioresearcher.schemas.review import METRICS, CheckFinding, Metric, MetricName, Review
 from bioresearcher.text.format import md, md_list, md_table
 from bioresearcher.text.visible import one_line
@@ -307,6 +308,15 @@ _ORIGINS = {
 }
 
 
+_GRAVE: dict[Consequence, str] = {
+    "invalidates the result": "fail",
+    "changes the result": "revise",
+    "weakens it": "",
+    "wording": "",
+}
+"""Colour of a finding by its consequence, as a class of the page."""
+
+
 def as_html(results: Sequence[FileReview], change: ProtocolComparison | None = None) -> str:
     """Format reviews as one HTML page; a comparison stands first."""
     from jinja2 import Environment, StrictUndefined
@@ -316,5 +326,11 @@ def as_html(results: Sequence[FileReview], change: ProtocolComparison | None = N
     environment.filters["line"] = lambda text: one_line(str(text), 1200)
     source = resources.files("bioresearcher.review").joinpath("review.html.j2").read_text(encoding="utf-8")
     return environment.from_string(source).render(
-        results=results, change=change, metrics=METRICS, rubric=RUBRIC, count=count_severities, origins=_ORIGINS
+        results=results,
+        change=change,
+        metrics=METRICS,
+        rubric=RUBRIC,
+        count=count_severities,
+        origins=_ORIGINS,
+        grave=_GRAVE,
     )

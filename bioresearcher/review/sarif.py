@@ -17,7 +17,9 @@ from bioresearcher import __version__
 from bioresearcher.review.checks import CHECKS
 from bioresearcher.review.record import most_severe_in_foreign, records
 from bioresearcher.review.render import FileReview, ProtocolComparison
-from bioresearcher.schemas.review import CheckFinding, Severity
+from bioresearcher.schemas.judgement import Confidence
+from bioresearcher.schemas.protocol import Consequence
+from bioresearcher.schemas.review import CheckFinding, Review, Severity
 from bioresearcher.text.visible import one_line
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -49,9 +51,9 @@ def as_sarif(results: Sequence[FileReview], change: ProtocolComparison | None = 
         if r.review is not None:
             lines = _Lines(r)
             states = _states(r.review.findings, change)
-            ranked = sorted(zip(r.review.findings, states, strict=True), key=lambda pair: -_rank(pair[0]))
-            found += [_result(f, r, lines, index, s) for f, s in ranked]
-            found += [_result(f, r, lines, index, "absent") for f in (change.gone if change else ())]
+            ranked = sorted(zip(r.review.findings, _ranks(r.review), states, strict=True), key=lambda row: -row[1])
+            found += [_result(f, r, rank, lines, index, state) for f, rank, state in ranked]
+            found += [_result(f, r, _rank(f), lines, index, "absent") for f in (change.gone if change else ())]
     failed: list[JsonValue] = [
         {"level": "error", "message": {"text": one_line(f"{r.error} {r.hint}".strip(), 600)}}
         for r in results
@@ -92,7 +94,7 @@ def _states(findings: Sequence[CheckFinding], change: ProtocolComparison | None)
     return states
 
 
-def _result(f: CheckFinding, r: FileReview, lines: _Lines, index: dict[str, int], state: str) -> JsonValue:
+def _result(f: CheckFinding, r: FileReview, rank: float, lines: _Lines, index: dict[str, int], state: str) -> JsonValue:
     text = f"{f.location}: {f.message}" + (f" {f.suggestion}" if f.suggestion else "")
     region = {"startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 1} if state == "absent" else lines.region(f)
     place: dict[str, JsonValue] = {
@@ -107,7 +109,7 @@ def _result(f: CheckFinding, r: FileReview, lines: _Lines, index: dict[str, int]
         "ruleId": f.gate,
         "ruleIndex": index.get(f.gate, -1),
         "level": f.severity,
-        "rank": _rank(f),
+        "rank": rank,
         "message": {"text": text},
         "locations": [place],
         "partialFingerprints": {"finding/v1": mark, "primaryLocationLineHash": lines.mark(region["startLine"], mark)},
@@ -116,6 +118,25 @@ def _result(f: CheckFinding, r: FileReview, lines: _Lines, index: dict[str, int]
 
 
 _RANKS: Final[dict[Severity, float]] = {"error": 80.0, "warning": 50.0, "note": 10.0}
+
+
+_BY_CONSEQUENCE: Final[dict[Consequence, float]] = {
+    "invalidates the result": 90.0,
+    "changes the result": 60.0,
+    "weakens it": 30.0,
+    "wording": 0.0,
+}
+_BY_CONFIDENCE: Final[dict[Confidence, float]] = {"sure": 10.0, "likely": 5.0, "possible": 0.0}
+
+
+def _ranks(review: Review) -> list[float]:
+    """Rank of each finding, 0 to 100: the model's by consequence, then certainty; those of checks by `_rank`."""
+    judged = iter(review.judgement.findings if review.judgement else ())
+    ranks = []
+    for f in review.findings:
+        own = next(judged, None) if f.gate == "REVIEWER" else None
+        ranks.append(_BY_CONSEQUENCE[own.consequence] + _BY_CONFIDENCE[own.confidence] if own else _rank(f))
+    return ranks
 
 
 def _rank(f: CheckFinding) -> float:

@@ -13,11 +13,11 @@ from typing import Literal, get_args
 from bioresearcher.errors import AnswerError
 from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.llm.shorten import tokens_of
-from bioresearcher.review.brief import merge_findings
 from bioresearcher.review.check import CheckContext
 from bioresearcher.review.metrics import review_without_model
 from bioresearcher.review.pieces import cut, outline_of, step_of, stretches
 from bioresearcher.review.reading.kind import kind_of
+from bioresearcher.review.record import most_severe_in_foreign
 from bioresearcher.review.rubrics import (
     METRIC_QUESTIONS,
     Checklist,
@@ -166,10 +166,10 @@ async def _asked(
         AnswerError: The first piece was not answered.
     """
     kind, reason = taken
-    merged = merge_findings(by_rule.findings)[:MOST_CLAIMS]
+    claimed = _claimed(by_rule.findings)
     claims = tuple(
         CheckClaim(id=f"C{n}", check=f.gate, location=f.location, message=one_line(f.message, 200))
-        for n, f in enumerate(merged, 1)
+        for n, f in enumerate(claimed, 1)
     )
     fixed = options.kind is not None
     pieces = cut(text, PIECE_TOKENS)
@@ -206,9 +206,17 @@ async def _asked(
             kind, fixed = answer.kind, True
             lists = _lists(kind, text, options)
             continue
-        _take(answer, said, text, lists, merged)
+        _take(answer, said, text, lists, claimed)
         n += 1
     return said, kind, reason, lists, len(pieces)
+
+
+def _claimed(findings: Sequence[CheckFinding]) -> tuple[CheckFinding, ...]:
+    """Return the findings that are shown as claims, each for itself, so that a dispute concerns one place.
+
+    Checks without a record on documents from elsewhere, such as those of the form of our own protocols, stay out.
+    """
+    return tuple(f for f in findings if most_severe_in_foreign(f.gate) is not None)[:MOST_CLAIMS]
 
 
 def _lists(kind: DocumentKind, text: str, options: JudgeOptions) -> tuple[Checklist, ...]:
@@ -227,7 +235,7 @@ def _take(
     said: _Said,
     text: str,
     lists: Sequence[Checklist],
-    merged: Sequence[CheckFinding],
+    claimed: Sequence[CheckFinding],
 ) -> None:
     """Take what counts of an answer: findings and answers with words of the document, disputes of known claims."""
     for given in answer.findings[:MOST_FINDINGS]:
@@ -240,11 +248,12 @@ def _take(
             said.dropped.append(f"{where}: {one_line(given.problem, 160)} (its words stand nowhere in the document)")
     for item in answer.items:
         _take_answer(item, said, text, lists)
-    by_id = {f"C{n}": f for n, f in enumerate(merged, 1)}
+    by_id = {f"C{n}": f for n, f in enumerate(claimed, 1)}
     for dispute in answer.disputed:
-        claim = by_id.get(known_id(dispute.claim, by_id) or "")
+        number = known_id(dispute.claim, by_id) or ""
+        claim = by_id.get(number)
         if claim is not None and title_of(dispute.why):
-            said.disputed[dispute.claim] = DisputedClaim(
+            said.disputed[number] = DisputedClaim(
                 check=claim.gate, location=claim.location, message=claim.message, why=one_line(dispute.why, 400)
             )
     said.not_assessable += [one_line(x, 300) for x in answer.not_assessable if title_of(x)]
@@ -379,9 +388,9 @@ def _summary(findings: Sequence[JudgedFinding]) -> str:
 
 
 def _undisputed(findings: Sequence[CheckFinding], disputed: Sequence[DisputedClaim]) -> tuple[CheckFinding, ...]:
-    """Return the checks' findings without those of a check that the reviewer disputes; the disputes are shown apart."""
-    claims = {d.check for d in disputed}
-    return tuple(f for f in findings if f.gate not in claims)
+    """Return the checks' findings without those the reviewer disputes; others of the same check stay."""
+    claims = {(d.check, d.location, d.message) for d in disputed}
+    return tuple(f for f in findings if (f.gate, f.location, f.message) not in claims)
 
 
 def as_check_findings(findings: Sequence[JudgedFinding], protocol: Protocol) -> tuple[CheckFinding, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ from bioresearcher.resources import Resources, load_cards
 from bioresearcher.review.check import CheckContext
 from bioresearcher.review.pieces import cut, stretches
 from bioresearcher.review.reading.kind import kind_of
-from bioresearcher.review.reading.protocol import protocol_from_text, read_protocol
+from bioresearcher.review.reading.protocol import places_in, protocol_from_text, read_protocol
+from bioresearcher.review.render import FileReview, as_html
 from bioresearcher.review.render_judgement import judgement_lines
 from bioresearcher.review.rubrics import checklist_named, checklists, choose_checklists, rubrics
+from bioresearcher.review.sarif import as_sarif
 from bioresearcher.schemas.model import ROLES, ModelSettings
 from bioresearcher.schemas.review import METRICS, Review
 from bioresearcher.stages.judge import PIECE_TOKENS, JudgeOptions, judge_document
@@ -51,10 +54,10 @@ def judged(*findings: dict[str, object], **more: object) -> dict[str, object]:
 
 
 async def review(
-    text: str, answer: Any, tmp_path: Path, options: JudgeOptions | None = None
+    text: str, answer: Any, tmp_path: Path, options: JudgeOptions | None = None, name: str = "document.md"
 ) -> tuple[Review, list[str], int]:
     """The review, the prompts as sent, and the tokens."""
-    path = tmp_path / "document.md"
+    path = tmp_path / name
     path.write_text(text, encoding="utf-8")
     with ModelServer(answer=answer) as server:
         model = ModelSettings(provider="compatible", model="m", base_url=server.url)
@@ -161,6 +164,55 @@ async def test_a_disputed_check_is_shown_and_does_not_count(tmp_path: Path) -> N
     assert not any(f.gate == "G-VAG-01" for f in found.findings)
 
 
+async def test_a_dispute_takes_away_the_finding_at_its_place_only(tmp_path: Path) -> None:
+    text = "# Ovens\n\n1. Incubate the cells at 370 °C.\n2. Chill the cells.\n3. Incubate the cells at 420 °C.\n"
+    plain, sent, _ = await review(text, lambda _: judged(), tmp_path)
+    checks = [f for f in plain.findings if f.gate != "REVIEWER"]
+    assert [f.location for f in checks] == ["step 1", "step 3"]
+    assert len({f.gate for f in checks}) == 1
+    claim = next(x for x in sent[0].splitlines() if checks[0].gate in x and "at step 3:" in x).split()[1]
+    (tmp_path / "again").mkdir()
+    answer = judged(disputed=[{"claim": claim, "why": "It is a kiln."}])
+    found, _, _ = await review(text, lambda _: answer, tmp_path / "again")
+    assert found.judgement is not None
+    assert [d.location for d in found.judgement.disputed] == ["step 3"]
+    assert [f for f in found.findings if f.gate != "REVIEWER"] == checks[:1]
+
+
+async def test_checks_of_the_form_of_own_protocols_are_no_claims(tmp_path: Path) -> None:
+    path = tmp_path / "own.json"
+    own = protocol_from_text(STOCKS, "x.md")[0].model_copy(update={"origin": "offline"})
+    path.write_text(own.model_dump_json(), encoding="utf-8")
+    assert read_protocol(path).protocol.origin != "source"
+    found, sent, _ = await review(path.read_text(), lambda _: judged(), tmp_path, name=path.name)
+    assert {"G-STR-06", "G-STR-07"} <= {f.gate for f in found.findings}
+    assert "G-STR-" not in sent[0]
+
+
+async def test_page_and_sarif_follow_the_consequence(tmp_path: Path) -> None:
+    given = (
+        finding("Add 1 ml of the 50 mg/ml", consequence="wording", problem="No vessel is named.", mend="Name it."),
+        finding("Store at -20 °C", consequence="changes the result", problem="It freezes.", why="Salt <b>."),
+        finding(consequence="invalidates the result", confidence="possible"),
+    )
+    items = [{"item": "MIQE-1", "answer": "no"}, {"item": "MIQE-2", "answer": "yes", "quote": "Store at -20 °C"}]
+    answer = judged(*given, most_serious=3, items=items, not_assessable=["No primers are given."])
+    options = JudgeOptions(kind="bench protocol", checklists=("MIQE",))
+    found, _, _ = await review(STOCKS, lambda _: answer, tmp_path, options)
+    reading = read_protocol(tmp_path / "document.md")
+    result = FileReview(str(tmp_path / "document.md"), review=found, places=places_in(reading.protocol))
+    page = as_html([result])
+    order = [page.index(x) for x in ("thousandfold", "It freezes", "No vessel", "No primers", "MIQE-1<", "MIQE-2<")]
+    assert order == sorted(order)
+    assert page.index("most serious<") < order[0]
+    for words in (UNIT, "1 g in 40 ml is 25 mg/ml.", "Write mg/ml.", "Name it.", "Salt &lt;b&gt;."):
+        assert page.count(words) >= 1
+    rows = json.loads(as_sarif([result]))["runs"][0]["results"]
+    own = [(r["level"], r["rank"]) for r in rows if r["ruleId"] == "REVIEWER"]
+    assert own == [("note", 90.0), ("warning", 70.0), ("note", 10.0)]
+    assert [r["rank"] for r in rows] == sorted((r["rank"] for r in rows), reverse=True)
+
+
 async def test_the_reviewer_may_correct_a_recognised_kind_but_not_a_given_one(tmp_path: Path) -> None:
     answer = judged(kind="finished study", conclusion={"follows": "no", "why": "w"}, kind_reason="It has results.")
     found, sent, _ = await review(STOCKS, lambda _: answer, tmp_path, JudgeOptions())
@@ -238,6 +290,12 @@ def test_checklists_have_unique_items_questions_and_sources() -> None:
     [
         (STOCKS, "bench protocol"),
         ("# A study\n\n## Methods\nWe counted.\n\n## Results\nMany.\n\n## Discussion\nGood.", "finished study"),
+        ("# Networks\n\nWords.\n\n## Results/Discussion\n\nMany reads, scripts and data sets.", "finished study"),
+        (
+            "Choice of light\n\n1. Load the flies into the tube and wait 10 minutes.\n2. Shift the elevator up.\n"
+            "3. Let the flies choose for 30 seconds.\n4. Remove the tube.\n5. Count the flies in it.\n",
+            "bench protocol",
+        ),
         ("Statistical Analysis Plan\n\nThe primary endpoint will be compared.", "analysis plan"),
         ("Trial protocol\n\nParticipants will be randomised.", "trial protocol"),
         ("Shall I compare thee to a summer's day?\nThou art more lovely and more temperate", "other text"),

@@ -116,6 +116,18 @@ def test_a_document_from_elsewhere_is_not_judged_without_a_model(bad: Path, caps
         run(bad, "--min-score", "1")
 
 
+def test_a_bar_of_scores_applies_to_own_protocols_and_to_the_new_version_alone(
+    good: Path, bad: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run(good, "--min-score", "4.9") == 1
+    assert run("--diff", bad, good, "--min-score", "4") == 0
+    assert run("--diff", bad, good, "--min-score", "4.9") == 1
+    with pytest.raises(InputError, match="not judged"):
+        run("--diff", good, bad, "--min-score", "1")
+    with pytest.raises(InputError, match="not judged"):
+        run(good, bad, "--min-score", "1")
+
+
 def test_the_kind_is_said_with_the_reason_and_can_be_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = tmp_path / "p.txt"
     path.write_text(
@@ -231,7 +243,7 @@ def test_markdown_escapes_what_the_protocol_says(tmp_path: Path, capsys: pytest.
 
 
 def test_a_terminal_gets_tables_and_no_escape_sequence_of_the_protocol(bad: Path, good: Path):
-    args = argparse.Namespace(backend="offline", min_score=None, panel=None)
+    args = argparse.Namespace(backend="offline", min_score=None, panel=None, diff=None)
     results = command._reviewed([command._load(path, None, "") for path in (bad, good, Path("no.md"))], args)
     stream = io.StringIO()
     Console(file=stream, force_terminal=True, width=100, color_system=None).print(Sheet(as_markdown(results)))

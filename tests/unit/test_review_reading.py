@@ -301,6 +301,14 @@ def test_prose_is_read_by_paragraphs_and_that_is_said():
     assert "paragraphs were taken as steps" in warnings[0]
 
 
+def test_of_a_table_alone_the_row_of_names_is_no_step():
+    rows = "| Step | Do | Volume |\n|---|---|---|\n| 1 | Add buffer | 10 µl |\n| 2 | Add enzyme | 1 µl |\n"
+    protocol, _ = protocol_from_text(rows, "x.md")
+    assert [s.action for s in protocol.steps] == ["Add buffer | 10 µl", "Add enzyme | 1 µl"]
+    protocol, _ = protocol_from_text("| Add buffer | 10 µl |\n| Add enzyme | 1 µl |\n", "x.md")
+    assert [s.action for s in protocol.steps] == ["Add buffer | 10 µl", "Add enzyme | 1 µl"]
+
+
 def test_odd_numbering_is_told():
     _, warnings = protocol_from_text("## A\n\n1. Wash it.\n3. Dry it.\n3. Weigh it.\n", "x.md")
     assert any("numbered 1, 3, 3" in w for w in warnings)

@@ -11,7 +11,7 @@ from bioresearcher.review.reading.sections import instructs
 from bioresearcher.review.vocabulary import WET, WET_CJK
 from bioresearcher.schemas.judgement import DocumentKind
 from bioresearcher.schemas.protocol import Protocol
-from bioresearcher.text.format import listing
+from bioresearcher.text.format import count_of, listing
 
 KINDS: Final[tuple[DocumentKind, ...]] = get_args(DocumentKind)
 """All kinds, as `--kind` takes them."""
@@ -106,9 +106,13 @@ _VERB: Final = re.compile(
 )
 
 
+_FEW: Final = 3
+"""Passages below which a text was not parted into steps; and the fewest instructions that make a protocol without
+amounts."""
 _TOP: Final = 600
 """Characters at the top of a document in which it says what it is."""
 _HEADING: Final = r"(?im)^[\W\d_]*(?:{})\W*$"
+_BOTH: Final = r"results\s*(?:and|&|/)\s*discussion"
 _MARKS: Final[tuple[tuple[DocumentKind, tuple[re.Pattern[str], ...]], ...]] = (
     ("analysis plan", (re.compile(r"(?i)\bstatistical analysis plan\b"),)),
     (
@@ -121,8 +125,8 @@ _MARKS: Final[tuple[tuple[DocumentKind, tuple[re.Pattern[str], ...]], ...]] = (
     (
         "finished study",
         (
-            re.compile(_HEADING.format(r"results|results and discussion|findings")),
-            re.compile(_HEADING.format(r"discussion|conclusions?|results and discussion")),
+            re.compile(_HEADING.format(rf"results|{_BOTH}|findings")),
+            re.compile(_HEADING.format(rf"discussion|conclusions?|{_BOTH}")),
         ),
     ),
 )
@@ -149,11 +153,15 @@ def kind_of(text: str, protocol: Protocol) -> Recognised:
         name: Counter(m.group().lower() for m in pattern.finditer(text)) for name, (_, pattern) in _CUES.items()
     }
     bench = Counter(m.group().lower() for p in (WET, WET_CJK, _VERB) for m in p.finditer(text))
-    amounts = sum(1 for q in quantities(text) if q.dimension not in ("percent", "time", "fold"))
-    steps = protocol.steps
-    orders = sum(instructs(s.action) for s in steps)
-    dense = amounts + bench.total() >= max(3, len(steps) // 2)
-    doing = orders >= max(1, 0.4 * len(steps)) or bench.total() >= 6
+    measured = list(quantities(text))
+    amounts = sum(1 for q in measured if q.dimension not in ("percent", "time", "fold"))
+    passages = [s.action for s in protocol.steps]
+    orders = sum(map(instructs, passages))
+    if not orders and len(passages) < _FEW:  # nothing told them apart: lines are what somebody wrote one by one
+        passages = [line for line in text.splitlines() if line.strip()]
+        orders = sum(map(instructs, passages))
+    dense = amounts + bench.total() >= max(3, len(passages) // 2)
+    doing = orders >= max(1, 0.4 * len(passages)) or bench.total() >= 6
 
     if _many(words_of["grant proposal"], "grant proposal") and not (doing and dense):
         return _by_words("grant proposal", words_of["grant proposal"])
@@ -178,7 +186,10 @@ def kind_of(text: str, protocol: Protocol) -> Recognised:
         return Recognised("bench protocol", f"tells what to do at the bench: {_quoted(bench) or f'{amounts} amounts'}")
     if words_of["dry-lab plan"].total() >= 2 and orders:
         return _by_words("dry-lab plan", words_of["dry-lab plan"])
-    said = f"{orders} of {len(steps)} passages tell someone to do something"
+    said = f"{orders} of {len(passages)} passages tell someone to do something"
+    times = sum(q.dimension == "time" for q in measured)
+    if times and orders >= max(_FEW, 0.5 * len(passages)):
+        return Recognised("bench protocol", f"tells what to do: {said}, {count_of(times, 'time')} given")
     return Recognised("other text", f"shows the signs of no kind of protocol: {said}, {amounts} amounts are named")
 
 

@@ -333,12 +333,24 @@ def _prose(parts: list[_Part], warnings: list[str]) -> None:
     for p in parts:  # rows of sentences are steps, rows of a few words are a list
         sentences = len(re.findall(r"\w+", " ".join(p.tables))) >= 8 * len(p.tables)
         if none or (p.role == "part" and sentences and not (p.steps or p.paragraphs)):
-            p.steps = [_Step("", lines=[x]) for x in p.tables]
+            p.steps = _steps_of_rows(p.tables)
             made += len(p.steps)
             p.tables = []
     if made:
         noun = count_of(made, "paragraph was", "paragraphs were")
         warnings.append(f"{noun} taken as steps, because nothing marks steps there")
+
+
+_NUMBERED_ROW: Final = re.compile(r"(\d{1,3}(?:\.\d{1,3})*)[.)]? \| (\S.*)")
+
+
+def _steps_of_rows(rows: list[str]) -> list[_Step]:
+    """Make a step of each row of a table; where all but the first begin with a number, the first names the columns."""
+    numbered = [_NUMBERED_ROW.fullmatch(row) for row in rows]
+    if len(rows) > 1 and not numbered[0] and all(numbered[1:]):
+        numbered = numbered[1:]
+    found = [_Step("", lines=[m[2]], label=m[1]) for m in numbered if m]
+    return found if len(found) == len(numbered) else [_Step("", lines=[row]) for row in rows]
 
 
 def _label_jumps(parts: list[_Part]) -> list[str]:
