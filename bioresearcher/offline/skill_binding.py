@@ -426,8 +426,8 @@ def _as_written(column: Column, level: str) -> str | None:
 
 
 def _listed(dataset: Dataset) -> bool:
-    """True for a data set with a list of studies or of mutated genes, which some skills read."""
-    return any(dataset.rows_are(what) is not None for what in ("study", "mutated gene"))
+    """True for a data set with a list of studies or of mutated genes, or wells with doses, which some skills read."""
+    return any(dataset.rows_are(what) is not None for what in ("study", "mutated gene", "dose"))
 
 
 def _only_endpoint(dataset: Dataset) -> tuple[Column | None, Column | None]:

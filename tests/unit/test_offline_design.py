@@ -168,6 +168,23 @@ def test_the_only_column_of_two_groups_is_compared_and_said_so() -> None:
     assert any("names no groups" in said for said in binding.doubts(binding.discovery))
 
 
+@pytest.mark.parametrize(
+    ("text", "row_is", "chosen"),
+    [
+        ("Give the EC50 of each compound", "dose", True),
+        ("Give the EC50 of each compound", "study", False),
+        ("Describe the wells", "dose", False),
+    ],
+)
+def test_a_dose_response_curve_is_fitted_to_wells_with_doses_where_it_is_asked_for(
+    skills: tuple[SkillBrief, ...], text: str, row_is: str, chosen: bool
+) -> None:
+    wells = DataFile(name="w", kind="table", path="w.csv", rows=60, row_is=row_is, sha256="0" * 64, bytes=1)
+    data = dataset().model_copy(update={"files": (wells,), "n_samples": 0})
+    uses = choose_uses(objective(text), (data,), skills)
+    assert ("dose-response" in {u.skill.name for u in uses}) == chosen
+
+
 def test_a_question_for_differing_genes_asks_for_differential_expression(skills: tuple[SkillBrief, ...]) -> None:
     data = (dataset(group("type", "ALL", "AML")),)
     uses = choose_uses(objective("Which genes differ between ALL and AML?"), data, skills)

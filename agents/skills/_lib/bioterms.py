@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from biocohort import level_counts
-from bioskill import fail, level_text, listed
+from bioskill import Task, fail, level_text, listed
 
 MOST_LEVELS = 10
 """A column of text with more different levels is a name or a remark rather than groups."""
@@ -137,6 +137,22 @@ def need_columns(sheet: pd.DataFrame, names: Iterable[str]) -> None:
     for name in names:
         if name not in sheet.columns:
             fail(f"the sample sheet has no column {name!r} (it has: {listed(sheet.columns, 30)})")
+
+
+def named_column(task: Task, table: pd.DataFrame, parameter: str, names: re.Pattern[str], what: str) -> str | None:
+    """Return the column that a parameter names, else the only one whose name says what it holds; None when none does.
+
+    Names are compared in lower case, with runs of other characters as `_`. Several that fit are an error.
+    """
+    stated = task.parameter(parameter)
+    if stated is not None:
+        if str(stated) not in table.columns:
+            fail(f"there is no column {str(stated)!r} (there are: {listed(table.columns, 12)})")
+        return str(stated)
+    found = [str(c) for c in table.columns if names.fullmatch(re.sub(r"[^a-z0-9]+", "_", str(c).lower()).strip("_"))]
+    if len(found) > 1:
+        fail(f"{listed(found)} may all hold the {what}; name it by {parameter}")
+    return found[0] if found else None
 
 
 def design(sheet: pd.DataFrame, names: Sequence[str], levels: dict[str, Sequence[str]] | None = None) -> Design:
