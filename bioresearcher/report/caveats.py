@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bioresearcher.papers.markup import gap_in
 from bioresearcher.report.protocol_markdown import content_of
 from bioresearcher.report.run_data import RunView
 from bioresearcher.report.summaries import irrelevant_datasets, task_rates, used_papers
@@ -137,6 +138,7 @@ def _quotes(view: RunView) -> Iterable[str]:
     dropped = sum(len(r.dropped) for r in view.reports)
     if dropped:
         yield f"{count_of(dropped, 'quote')} dropped because the words could not be found in the paper"
+    yield from _gaps(view)
     states = list(view.quotes.values())
     lost, open_ = states.count("not found"), states.count("not rechecked")
     if lost:
@@ -154,6 +156,17 @@ def _quotes(view: RunView) -> Iterable[str]:
     if strange:
         papers = listing(strange, 12)
         yield f"Text that reads like instructions to a model stands in {papers}; it was treated as text only"
+
+
+def _gaps(view: RunView) -> Iterable[str]:
+    """Steps whose quotes hold a mark in the place of what the paper gives as a picture only."""
+    steps = view.protocol.steps if view.protocol else ()
+    resting = [s.id for s in steps if any(gap_in(link.evidence.text) for link in s.links)]
+    if resting:
+        yield (
+            f"Protocol steps that rest on a quote with a gap, where the paper's file has a picture: "
+            f"{listing(resting, 12)}; look it up in the paper before they are followed"
+        )
 
 
 def _papers(papers: Iterable[Paper]) -> Iterable[str]:
