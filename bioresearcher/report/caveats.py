@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
 from bioresearcher.papers.markup import gap_in
 from bioresearcher.report.protocol_markdown import content_of
@@ -11,6 +13,9 @@ from bioresearcher.report.summaries import irrelevant_datasets, task_rates, used
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.text.format import as_sentence, count_of, listing
 from bioresearcher.text.visible import one_line
+
+_FLAT_POWER: Final = re.compile(r"[×x]\s?10[−–-]?\d{1,2}(?![\d.,^])")
+"""A factor of ten and more digits, which a power of ten becomes where a font has raised digits of full size."""
 
 
 def not_verified(view: RunView) -> tuple[str, ...]:
@@ -166,6 +171,15 @@ def _gaps(view: RunView) -> Iterable[str]:
         yield (
             f"Protocol steps that rest on a quote with a gap, where the paper's file has a picture: "
             f"{listing(resting, 12)}; look it up in the paper before they are followed"
+        )
+    from_pdf = {p.id for p in view.papers if p.kind == "pdf"}
+    doubtful = [
+        s.id for s in steps if any(k.paper_id in from_pdf and _FLAT_POWER.search(k.evidence.text) for k in s.links)
+    ]
+    if doubtful:
+        yield (
+            f"Protocol steps that rest on a quote from a PDF with a number such as × 105, which may be 10 with an "
+            f"exponent: {listing(doubtful, 12)}; check it against the page before they are followed"
         )
 
 
