@@ -175,7 +175,13 @@ def _lines(data: bytes, builder: DocumentBuilder, *, least: int, most: int) -> t
         builder.warn(
             f"some signs ({found}) were read from the shapes of a sign font: check thresholds in the original."
         )
-    return tidy(pages), stated
+    tidied = tidy(pages)
+    if not any(tidied):  # numbers of glyphs that pass for letters
+        raise UnreadablePaper(
+            "its fonts have no map from glyphs to letters, so that no word can be read.",
+            hint="Run text recognition (OCR) on it first, or give its text.",
+        )
+    return tidied, stated
 
 
 def _open(data: bytes, most: int) -> PdfReader:

@@ -235,3 +235,8 @@ def test_line_numbers_doubled_pages_and_glyph_numbers_go() -> None:
 )
 def test_small_raised_digits_are_powers_behind_numbers_and_units(before: str, raised: str, shown: str) -> None:
     assert _raised(raised, before, size=6.0, last_size=10.0) == shown
+
+
+def test_a_file_whose_fonts_have_no_map_is_refused_with_a_reason() -> None:
+    with pytest.raises(UnreadablePaper, match="no map from glyphs"):
+        read(page_with(lines_of(*["gkwzv gbkzv xqjgk"] * 30)))
