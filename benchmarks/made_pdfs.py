@@ -3,14 +3,17 @@
 Each article is set with typst in one of four layouts in turn: one column; two columns; a manuscript with numbered lines
 and numbered headings; a wide margin with notes. A section is right when its heading is a section of the kind of its
 top section in the JATS (by that section's title), a paragraph when its first letters stand in a section of that kind.
-Text in formulas, lists and pictures is not compared: it is set in another way or not at all. Articles are split by the
-first hexadecimal digit of the SHA-256 of their file's name: rules were made on the even ones, the odd ones are unseen.
+Superscripts are smaller, raised letters in the layout of two columns, and glyphs of the font's own, of full size, in
+the others where the font has them, which no reader by size can know. Text in formulas, lists and pictures is not
+compared: it is set in another way or not at all. Articles are split by the first hexadecimal digit of the SHA-256 of
+their file's name: rules were made on the even ones, the odd ones are unseen.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+import sys
 import tempfile
 import time
 import unicodedata
@@ -21,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from figures import Figure, counted
+from figures import ROOT, Figure, counted
 from lxml import etree
 
 from bioresearcher.offline.read import OfflineReader
@@ -30,6 +33,9 @@ from bioresearcher.schemas.ask_literature import OutlinePaperInput, OutlineSecti
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.paper import Document
 from bioresearcher.stages.passages import Relevance, find_quote, readable
+
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+from source_letters import exponent, signed
 
 OBJECTIVE = Objective(id="o", text="How was it measured?")
 _SPECIAL = re.compile(r"([\\#$*_`<>@\[\]~/=+\-\"'^{}&%])")
@@ -47,7 +53,8 @@ _RUN = "Made Journal 12, 2014"
 _LAYOUTS = {
     "one": f'#set page(paper:"a4",margin:2.5cm,header:[#text(8pt)[{_RUN}]],numbering:"1")\n'
     '#set text(font:"Libertinus Serif",size:10.5pt)',
-    "two": f'#set page(paper:"a4",columns:2,margin:1.8cm,header:[#text(7.5pt)[{_RUN}]],numbering:"1")\n'
+    "two": "#set super(typographic:false)\n"
+    f'#set page(paper:"a4",columns:2,margin:1.8cm,header:[#text(7.5pt)[{_RUN}]],numbering:"1")\n'
     '#set text(font:"Libertinus Serif",size:9.5pt)',
     "numbered": '#set page(paper:"a4",margin:3cm,numbering:"1")\n#set text(font:"New Computer Modern",size:11pt)\n'
     '#set par(leading:1em)\n#set par.line(numbering: n => text(6pt)[#n])\n#set heading(numbering:"1.1.")',
@@ -101,6 +108,7 @@ def _typst(element: Any) -> str:
 def _plain(element: Any) -> str:
     said = [element.text or ""]
     for child in element:
+        said += ["^"] if _tag(child) == "sup" and exponent("".join(child.itertext())) else []
         said += [" " if _tag(child) in _SET_APART else _plain(child) if _tag(child) else "", child.tail or ""]
     return re.sub(r"\s+", " ", "".join(said)).strip()
 
@@ -281,8 +289,8 @@ def _heading(text: str) -> str:
 
 
 def _quotes(made: Made, document: Document, title: str, count: Count) -> None:
-    """Count the quotes that the rules take from method sections and that the source has with all signs of words."""
-    source = letters(" ".join(p for _, _, said in made.sections for p in said))
+    """Count the quotes that rules take from method sections and the source has in letters, digits and signs."""
+    source = signed(" ".join(p for _, _, said in made.sections for p in said))
     reader = OfflineReader(lambda left, right: np.zeros((len(left), len(right))))
     sections = tuple(
         OutlineSection(number=n, title=s.title, kind=s.kind, opening=document.text[s.start : s.end][:300])
@@ -299,4 +307,4 @@ def _quotes(made: Made, document: Document, title: str, count: Count) -> None:
         for quote in (q for s in draft.steps for q in s.quotes):
             evidence = find_quote(document, quote, ())
             if evidence is not None and evidence.section:
-                count.add("quotes as the publisher has them", letters(evidence.text) in source)
+                count.add("quotes as the publisher has them", signed(evidence.text) in source)

@@ -27,7 +27,7 @@ from bioresearcher.sources.pubmed_offline.records import read_record
 from bioresearcher.text.words import sentences
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
-from source_letters import article_of, letters, lost, name, told
+from source_letters import article_of, letters, lost, mark_exponents, name, signed, told
 
 KINDS = {"introduction": "I", "methods": "M", "results": "R", "discussion": "D", "supplementary": "S"}
 SECTIONS = Path(__file__).with_name("reading") / "sections.txt"
@@ -122,10 +122,10 @@ def _kind(section: Any, document: Document, plain: str, places: Sequence[int]) -
 
 
 def _quotes(paths: Sequence[Path]) -> Figure:
-    """Sentences of methods and results as quotes: located, and letter by letter the publisher's own."""
+    """Sentences of methods and results as quotes: located, and the publisher's own in all letters, digits and signs."""
     equal = total = 0
     for path in paths:
-        source = letters("".join(told(article_of(path))))
+        source = signed("".join(told(mark_exponents(article_of(path)))))
         _, document = read_jats(path.read_bytes(), sha256="0" * 64)
         for section in (s for s in document.sections if s.kind in ("methods", "results")):
             for start, end in list(sentences(document.text, section.start, section.end))[1:40:4]:
@@ -135,9 +135,9 @@ def _quotes(paths: Sequence[Path]) -> Figure:
                 total += 1
                 evidence = locate(document, said)
                 pieces = re.split("|".join(map(re.escape, (*MARKS, ADDRESS))), evidence.text if evidence else "\0")
-                equal += evidence is not None and all(letters(p) in source for p in pieces)
+                equal += evidence is not None and all(signed(p) in source for p in pieces)
     return Figure(
-        "sentences as quotes: located and the publisher's own text",
+        "sentences as quotes: located, and the publisher's own letters, digits and signs",
         f"{equal:,} of {total:,}",
         "all",
         equal == total > 0,

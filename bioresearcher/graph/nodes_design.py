@@ -15,6 +15,7 @@ from bioresearcher.execution.input_snapshot import keep_inputs
 from bioresearcher.graph.approvals import HEADINGS, OUTLINES
 from bioresearcher.graph.context import DEFINITIONS, VIEWS, RunContext
 from bioresearcher.graph.nodes_approvals import PLAN_FILE, as_findings, commented_draft, comments
+from bioresearcher.graph.nodes_search import SCREENING
 from bioresearcher.graph.revisions import kept_ids, settle_tasks
 from bioresearcher.graph.state import CodeTask, RunState, Update, revisions_of
 from bioresearcher.graph.talks import EXPLORED, WRITTEN, planned, read_talk, write_talk
@@ -26,7 +27,7 @@ from bioresearcher.schemas.ask_design import FindingAnswer, ProtocolPlan
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.execution import DryLabTask, TaskRecord
 from bioresearcher.schemas.facts import Audit, Fact, LookRecord
-from bioresearcher.schemas.paper import Failure
+from bioresearcher.schemas.paper import Failure, ScreenedPaper
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import CheckFinding, DraftReview, RankedFinding
 from bioresearcher.stages import author, extract, program, score, shared_code
@@ -39,11 +40,14 @@ from bioresearcher.stages.look import LookTool
 from bioresearcher.stages.material import material
 from bioresearcher.stages.mend_script import ROUNDS_LATER, Stage, code_changes, folder_of, rehearsed
 from bioresearcher.stages.outline_form import with_parts
+from bioresearcher.stages.read import LEVELS
 from bioresearcher.stages.registration import LOOKS
 from bioresearcher.stages.review_protocol import ReviewMaterial, review_and_revise
 
 AUTHORS_PLAN, DRAFT_FILE, REVIEWED_FILE = "author-plan.json", "draft.json", "reviewed.json"
 REHEARSED_FILE = "rehearsed.json"
+_NAMED: Final = 3
+"""Papers that a refusal names with a reason each."""
 REVIEWER_SEES: Final = 2_048
 """Bytes shown of a reviewer's look."""
 
@@ -69,7 +73,7 @@ async def plan_protocol(state: RunState, runtime: Runtime[RunContext]) -> Update
     if not found.plan.parts:
         raise InputError(
             f"no protocol can be designed: {_why_nothing(c, bench)}.",
-            hint="Correct the data or give papers nearer to the objective, and start a new run; report.md says more.",
+            hint="Correct the data or give other papers, and start a new run; report.md says more.",
         )
     _keep_plan(c, found, planned(len(said), 0))
     return {"parts": [p.id for p in found.plan.parts]}
@@ -96,14 +100,36 @@ def _why_nothing(c: RunContext, bench: DesignContext) -> str:
             said.append(f"{check.dataset_id} is unusable ({'; '.join(reasons) or 'no reason given'})")
     lost = [(q.id, q.cannot.rstrip("."), q.mend) for q in c.questions().questions if q.cannot]
     said += [f"{i} cannot be answered ({why}{f'; to settle it: {mend}' if mend else ''})" for i, why, mend in lost]
-    if not bench.reports:
-        if c.own.papers:
-            said.append("no paper was read")
-        elif not said:  # data whose names do not match are no want of papers
-            said.append("no papers were given")
-    else:
-        said.append(f"none of the {len(bench.reports)} papers read describes a method near the objective")
+    if bench.reports:
+        said.append(_not_near(bench))
+    elif rows := c.folder.read_list(ScreenedPaper, SCREENING):
+        said.append(_none_read(rows))
+    elif c.own.papers:
+        said.append("no paper was read")
+    elif not said:  # data whose names do not match are no want of papers
+        said.append("no papers were given")
     return "; ".join(said)
+
+
+def _none_read(rows: Sequence[ScreenedPaper]) -> str:
+    """Return why none of the papers found was read, as screening decided."""
+    why = [f"{row.paper_id}: {row.reason.rstrip('.')}" for row in rows[:_NAMED]]
+    more = f"; and {len(rows) - _NAMED} more in {SCREENING}" if len(rows) > _NAMED else ""
+    return f"no paper was read, of {len(rows)} found ({'; '.join(why)}{more})"
+
+
+def _not_near(bench: DesignContext) -> str:
+    """Return what is against the best part of each paper that was read."""
+    why = []
+    for paper_id in [*bench.reports][:_NAMED]:
+        found, parts = bench.analyses.get(paper_id), bench.reports[paper_id].parts
+        if not parts:
+            why.append(f"{paper_id}: no step was read from it")
+        elif found is not None and found.parts:
+            best = min(found.parts, key=lambda p: LEVELS.index(p.level))
+            why.append(f"{paper_id}, part {best.part_id}: {best.reason.rstrip('.')}")
+    said = f"none of the {len(bench.reports)} papers read describes a method that can be followed"
+    return f"{said} ({'; '.join(why)})" if why else said
 
 
 async def fit_outlines(state: RunState, runtime: Runtime[RunContext]) -> Update:

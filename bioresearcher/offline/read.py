@@ -60,7 +60,12 @@ PAST_PASSIVE = re.compile(
     r"\b(?:was|were|had\s+been|have\s+been|has\s+been)\s+(?:(?:then|also|first|all|each|both|further|not|\w+ly)\s+){0,2}"
     r"(?:\w{2,}ed|made|done|taken|given|kept|set|cut|run|put|drawn|grown|spun|frozen|chosen|read|found|lost|built|held|sought|bought|fed|"
     r"split|bound|begun|written)\b|\bwe\s+(?:(?:then|also|first|next|further|\w+ly)\s+)?(?:\w{2,}ed|made|took|ran|used|built|chose|set|"
-    r"drew|grew|kept|split)\b|\b(?:using|by\s+means\s+of|according\s+to)\b",
+    r"drew|grew|kept|split)\b"
+    r"|\b(?:authors?|reviewers?|investigators?|researchers?|raters?|assessors?|observers?|readers?|interviewers?|technicians?"
+    r"|nurses?|physicians?|pathologists?|radiologists?)\s+(?:(?:then|also|first|\w+ly)\s+)?(?:\w{2,}ed|made|read|chose|took)\b"
+    r"|\b(?:mice|rats|rabbits|pigs|dogs|animals|patients|participants|volunteers|subjects|respondents|groups?|cells)\s+"
+    r"(?:(?:then|also|first|each|all|\w+ly)\s+)?(?:received|underwent|completed|fasted|ingested|swallowed)\b"
+    r"|\b(?:using|by\s+means\s+of|according\s+to)\b",
     re.I,
 )
 """A method sentence in the looser sense that holds in method sections."""
@@ -120,6 +125,11 @@ LABORATORY = re.compile(
 )
 """An objective or requirement that asks for work in a laboratory."""
 
+ASKS_HOW = re.compile(
+    r"^\W*(?:how|by\s+what|(?:with|by)\s+which|(?:which|what)\s+(?:methods?|protocols?|procedures?|assays?))\b", re.I
+)
+"""A question for how something is done: where no data are at hand, a paper's laboratory work answers it."""
+
 LIMITATION = re.compile(
     r"\b(?:limitations?\b|(?:needs?|ha(?:s|ve)|remains?)\s+to\s+be\s+(?:confirmed|verified|validated|tested|studied|shown|examined"
     r"|determined|elucidated)|(?:further|future|additional|more)\s+(?:studies|research|work|investigations?|experiments|trials)\b"
@@ -162,14 +172,15 @@ class OfflineReader:
     def outline_paper(self, values: OutlinePaperInput) -> PaperOutline:
         """Outline the experiments: the method subsections, else the method section, else the whole text."""
         methods = [s for s in values.sections if s.kind == "methods" and not FORMAL_HEADING.search(s.title)]
-        leaves = [s for s in methods if not _is_general(s)] or methods
+        said = [s for s in methods if not _is_bare(s)]
+        leaves = [s for s in said if not _is_general(s)] or said or methods
         results = [s for s in values.sections if s.kind in {"results", "legend"}]
         if not leaves:
             leaves = [s for s in values.sections if s.kind not in {"title", "front", "references", "abstract"}]
             leaves = leaves or [s for s in values.sections if s.kind == "abstract"]
             whole = OutlinedPart(
                 title=clip(values.title, 120),
-                purpose=f"What the paper describes in {len(leaves)} sections.",
+                purpose=f"What the paper describes in {count_of(len(leaves), 'section')}.",
                 sections=tuple(s.number for s in leaves),
             )
             return PaperOutline(parts=(whole,) if leaves else ())
@@ -257,18 +268,27 @@ class OfflineReader:
         index = max(range(len(near)), key=lambda i: near[i])
         laboratory = sum(bool(WET.search(s.action)) for s in part.steps)
         wet = 3 * laboratory >= len(part.steps) and laboratory > 0
-        in_laboratory = wet and any(LABORATORY.search(t) for t in objective_texts(values.objective))
         dry_data = bool(values.datasets)
+        asks = objective_texts(values.objective)
+        in_laboratory = wet and any(LABORATORY.search(t) or (not dry_data and ASKS_HOW.search(t)) for t in asks)
+        answers = {
+            "another question": near[index] >= SAME_QUESTION or (near[index] + paper) / 2 >= SAME_SUBJECT,
+            "no data at hand that its method fits": in_laboratory or (dry_data and not wet),
+            "fewer than two steps": len(part.steps) >= 2,
+            "laboratory work, which is not asked for": in_laboratory or not wet,
+        }
+        against = "; ".join(why for why, fits in answers.items() if not fits)
+        same, data, enough, feasible = answers.values()
         scores = f"similarity {near[index]:.2f}, the paper's title {paper:.2f}"
         return PartAnswers(
             part_id=part.id,
-            same_question=near[index] >= SAME_QUESTION or (near[index] + paper) / 2 >= SAME_SUBJECT,
-            same_kind_of_data=in_laboratory or (dry_data and not wet),
-            reusable_steps=len(part.steps) >= 2,
-            feasible=in_laboratory or not wet,
+            same_question=same,
+            same_kind_of_data=data,
+            reusable_steps=enough,
+            feasible=feasible,
             reuse=_reuse(part),
             change=_change(part, dry_data=dry_data, wet=wet),
-            reason=f"Closest to {names[index]} ({scores}).",
+            reason=f"Closest to {names[index]} ({scores}).{f' Against it: {against}.' if against else ''}",
         )
 
 
@@ -337,6 +357,12 @@ def _first_words(section: OutlineSection) -> str:
 def _is_general(section: OutlineSection) -> bool:
     """Return True if a section is the bare heading over its subsections."""
     return METHODS_HEADING.fullmatch(section.title.strip()) is not None
+
+
+def _is_bare(section: OutlineSection) -> bool:
+    """Return True for a heading without a word of its own below it, which stands over the sections that follow."""
+    opening = " ".join(section.opening.split()).removeprefix(" ".join(section.title.split()))
+    return not any(letter.isalnum() for letter in opening)
 
 
 def objective_texts(objective: Objective) -> tuple[str, ...]:

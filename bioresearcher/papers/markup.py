@@ -27,6 +27,17 @@ ADDRESS: Final = "[e-mail address left out]"
 MARKS: Final = (FORMULA, TABLE, PICTURE)
 """The marks of what the publisher gave as a picture only, which no reader of the text can know."""
 
+
+def gap_in(text: str) -> str:
+    """Say what a text does not show because its file holds a picture there; empty for a text without a mark."""
+    missing = [mark[1:].split()[0] for mark in MARKS if mark in text]
+    return (
+        f"a {' and a '.join(missing)} of it, only a picture in the file, must be looked up in the paper"
+        if missing
+        else ""
+    )
+
+
 BLOCKS: Final = frozenset(
     ["fig", "fig-group", "table-wrap", "table-wrap-group", "supplementary-material", "boxed-text", "ref-list"]
 )

@@ -50,6 +50,9 @@ _LEADERS: Final = re.compile(r"(?:\. ?|…){5,} ?\d{1,4}$")
 _DIVIDED: Final = re.compile(r"[^\W\d_]-$|\u00ad$")
 
 _BROKEN_HINT: Final = "Download it again, or give its XML or text instead."
+_POWER_OF_TEN: Final = re.compile(r"(?<![\d.,])10$")
+_LENGTH: Final = re.compile(r"(?:\d\s?|[/·×]\s?|\b(?:per|in|kg|mg|g)\s)[cdkmnμµ]?m$")
+"""A unit of length behind a number, a stroke or another unit: what stands raised behind it is its power."""
 _DOI: Final = re.compile(r"\b10\.\d{4,9}/[^\s\"<>{}|\\^`\]]+[^\s\"<>{}|\\^`\].,;:)]", re.IGNORECASE)
 _LOST_SIGN: Final = re.compile(r"\b[Pp](?:[- ]?values?)?\s*[,5.\ufffd]\s?0\.\d|\(n5\d|\(n ?\ufffd ?\d|\ufffd ?\d")
 _DIVIDED_DOI: Final = re.compile(r"(\b10\.\d{4,9}/\S{0,60}[./-])\n(?=\w)")
@@ -172,7 +175,13 @@ def _lines(data: bytes, builder: DocumentBuilder, *, least: int, most: int) -> t
         builder.warn(
             f"some signs ({found}) were read from the shapes of a sign font: check thresholds in the original."
         )
-    return tidy(pages), stated
+    tidied = tidy(pages)
+    if not any(tidied):  # numbers of glyphs that pass for letters
+        raise UnreadablePaper(
+            "its fonts have no map from glyphs to letters, so that no word can be read.",
+            hint="Run text recognition (OCR) on it first, or give its text.",
+        )
+    return tidied, stated
 
 
 def _open(data: bytes, most: int) -> PdfReader:
@@ -442,11 +451,21 @@ def _is_even(weights: dict[tuple[str, float], int], font: str) -> bool:
 
 
 def _raised(part: str, before: str, size: float, last_size: float) -> str:
-    """Mark small digits after a number as a power or note (`^2`), after punctuation as a citation (` [2]`)."""
+    """Mark small digits after a number as a power or note (`^2`), after punctuation as a citation (` [2]`).
+
+    After a unit of length they are a power, too, and after any unit where a minus stands before them (`s^−1`); a minus
+    of a font of its own comes alone, and the number after it.
+    """
     digits = part.strip()
-    if not before or size <= 0 or size > 0.76 * last_size or not re.fullmatch(r"[\d,–-]{1,9}", digits):
+    if not before or size <= 0 or size > 0.76 * last_size or not re.fullmatch(r"[\d,–−-]{1,9}", digits):
         return part
-    if before[-1].isdigit() and re.fullmatch(r"[-–]?\d{1,3}", digits):
+    if _POWER_OF_TEN.search(before) and re.fullmatch(r"[–−-]", digits):
+        return f"^{part}"
+    if before[-1].isdigit() and re.fullmatch(r"[–−-]?\d{1,3}", digits):
+        return f"^{part}"
+    if before[-1].isalpha() and re.fullmatch(r"[–−-]\d{1,2}", digits):
+        return f"^{part}"
+    if digits in ("2", "3") and _LENGTH.search(before):
         return f"^{part}"
     if before[-1] in ".,;)”" and digits[0].isdigit():
         return f" [{digits}]"

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
+from bioresearcher.papers.markup import gap_in
 from bioresearcher.report.protocol_markdown import content_of
 from bioresearcher.report.run_data import RunView
 from bioresearcher.report.summaries import irrelevant_datasets, task_rates, used_papers
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.text.format import as_sentence, count_of, listing
 from bioresearcher.text.visible import one_line
+
+_FLAT_POWER: Final = re.compile(r"[×x]\s?10[−–-]?\d{1,2}(?![\d.,^])")
+"""A factor of ten and more digits, which a power of ten becomes where a font has raised digits of full size."""
 
 
 def not_verified(view: RunView) -> tuple[str, ...]:
@@ -137,6 +143,7 @@ def _quotes(view: RunView) -> Iterable[str]:
     dropped = sum(len(r.dropped) for r in view.reports)
     if dropped:
         yield f"{count_of(dropped, 'quote')} dropped because the words could not be found in the paper"
+    yield from _gaps(view)
     states = list(view.quotes.values())
     lost, open_ = states.count("not found"), states.count("not rechecked")
     if lost:
@@ -154,6 +161,26 @@ def _quotes(view: RunView) -> Iterable[str]:
     if strange:
         papers = listing(strange, 12)
         yield f"Text that reads like instructions to a model stands in {papers}; it was treated as text only"
+
+
+def _gaps(view: RunView) -> Iterable[str]:
+    """Steps whose quotes hold a mark in the place of what the paper gives as a picture only."""
+    steps = view.protocol.steps if view.protocol else ()
+    resting = [s.id for s in steps if any(gap_in(link.evidence.text) for link in s.links)]
+    if resting:
+        yield (
+            f"Protocol steps that rest on a quote with a gap, where the paper's file has a picture: "
+            f"{listing(resting, 12)}; look it up in the paper before they are followed"
+        )
+    from_pdf = {p.id for p in view.papers if p.kind == "pdf"}
+    doubtful = [
+        s.id for s in steps if any(k.paper_id in from_pdf and _FLAT_POWER.search(k.evidence.text) for k in s.links)
+    ]
+    if doubtful:
+        yield (
+            f"Protocol steps that rest on a quote from a PDF with a number such as × 105, which may be 10 with an "
+            f"exponent: {listing(doubtful, 12)}; check it against the page before they are followed"
+        )
 
 
 def _papers(papers: Iterable[Paper]) -> Iterable[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
 
+from bioresearcher.papers.markup import gap_in
 from bioresearcher.report.step_words import settings, unnamed
 from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.facts import Audit, Fact, LookRecord, Proposal
@@ -356,6 +357,7 @@ class ProtocolContent:
         else:
             own = settings(step, stated=True, known=self._known_columns(step))
         same = first is not None and step.skill == first.skill
+        gaps = dict.fromkeys(self._gap(link) for link in step.links)
         rationale = "" if first is not None and _REFERS.match(step.rationale) else step.rationale
         rows = (
             ("Works on", (step.object,) if step.object else ()),
@@ -365,6 +367,7 @@ class ProtocolContent:
             ("Software", tuple(s for s in software if self.claims or s not in self.common_software)),
             ("Why", (rationale,) if rationale else ()),
             ("Accepted when", (step.acceptance,) if step.acceptance else ()),
+            ("Quote with a gap", tuple(gap for gap in gaps if gap)),
         )
         return tuple((name, values) for name, values in rows if values)
 
@@ -444,6 +447,10 @@ class ProtocolContent:
         texts = [self.facts[ref].statement] if self.first_page and ref in self.facts else []
         texts += [k.evidence.text for k in links] if self.quoted else []
         return bool(said) and any(said in _plain(text) for text in texts)
+
+    def _gap(self, link: Link) -> str:
+        gap, label = gap_in(link.evidence.text), self._labels.get(_place(link), "the quote")
+        return f"{label} of {link.paper_id}: {gap}" if gap else ""
 
     def _marks(self, links: Iterable[Link]) -> tuple[str, ...]:
         return tuple(f"quote {self._labels[_place(k)]}" for k in links if self.quoted and _place(k) in self._labels)

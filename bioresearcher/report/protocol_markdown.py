@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from bioresearcher.papers.markup import gap_in
 from bioresearcher.report.protocol_content import PRACTICE_SAID, ProtocolContent
 from bioresearcher.report.run_data import QuoteState, RunView
 from bioresearcher.report.step_words import flow
@@ -287,4 +288,6 @@ def quote_lines(evidence: Evidence, view: RunView | None) -> Iterable[str]:
     yield ">"
     where = f"{md(evidence.section) or 'no section'}{page}, characters {evidence.start}–{evidence.end}"
     yield f"> — {md(title)}; {where}{state}"
+    gap = gap_in(evidence.text)
+    yield from (">", f"> **Not whole**: {gap}.") if gap else ()
     yield ""

@@ -106,7 +106,7 @@ def test_kills_and_stops_cost_no_run_and_touch_no_other(program: Any, place: Pat
     assert Counter(found.values()) == {"done": 1, "failed": 2}
     outcome = folder_of(program).outcomes()["poor", 1]
     assert (outcome.status, outcome.exit_code) == ("failed", 2)
-    assert "none of the 1 papers read describes a method near the objective" in outcome.reason
+    assert "none of the 1 papers read describes a method that can be followed" in outcome.reason
     (finished,) = (line for line in lines(program) if '"done"' in line)
     shutil.copy(place / "notes" / "perou-2000.md", place / "few")
 

@@ -17,7 +17,7 @@ from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, EncodedStreamObject, NameObject
 
 from bioresearcher.papers.canonical import UnreadablePaper, page_of, paragraphs
-from bioresearcher.papers.pdf import read_pdf
+from bioresearcher.papers.pdf import _raised, read_pdf
 from bioresearcher.papers.pdf_layout import Line, join, tidy, unglued
 from bioresearcher.papers.quotes import locate
 from bioresearcher.papers.reading_process import load_paper
@@ -219,3 +219,24 @@ def test_line_numbers_doubled_pages_and_glyph_numbers_go() -> None:
     assert len(tidy([once + once])[0]) == 8
     glyphs = [Line("+HLJKWDX &OXVWHU GHQGURJUDP %XXKK", 1, "G", 10.0)] * 3
     assert not [x for x in tidy([once + glyphs])[0] if x.font == "G"]
+
+
+@pytest.mark.parametrize(
+    ("before", "raised", "shown"),
+    [
+        ("5 × 10", "6", "^6"),
+        ("a P value of 10", "−50", "^−50"),
+        ("at 30 frames s", "−1", "^−1"),
+        ("a body mass index above 30 kg/m", "2", "^2"),
+        ("isotropic voxels of 1.5 mm", "3", "^3"),
+        ("the gene H", "2", "2"),
+        ("as was shown.", "12", " [12]"),
+    ],
+)
+def test_small_raised_digits_are_powers_behind_numbers_and_units(before: str, raised: str, shown: str) -> None:
+    assert _raised(raised, before, size=6.0, last_size=10.0) == shown
+
+
+def test_a_file_whose_fonts_have_no_map_is_refused_with_a_reason() -> None:
+    with pytest.raises(UnreadablePaper, match="no map from glyphs"):
+        read(page_with(lines_of(*["gkwzv gbkzv xqjgk"] * 30)))

@@ -222,3 +222,48 @@ def test_a_step_is_taken_from_its_own_method_section_and_never_from_a_discussion
 )
 def test_a_limitation_or_a_result_is_no_step(sentence: str) -> None:
     assert _actions("Methods", _passage(1, "Methods", "methods", sentence)) == []
+
+
+def test_a_heading_over_others_is_no_part_and_takes_none_of_their_steps() -> None:
+    sections = (
+        OutlineSection(number=0, title="STAR★Methods", kind="methods", opening="STAR★Methods"),
+        OutlineSection(number=1, title="Scratch assay", kind="methods", opening="Scratch assay Cells were seeded."),
+    )
+    values = OutlinePaperInput(objective=Objective(id="o", text="t"), title="T", abstract="", sections=sections)
+    assert [p.title for p in READER.outline_paper(values).parts] == ["Scratch assay"]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Two authors extracted the number of patients and the dose of iron with a standard form.",
+        "Mice then received 5 × 10^6 cells and a dose of 2 mg/kg on the same day.",
+    ],
+)
+def test_what_persons_did_and_animals_received_is_a_step(sentence: str) -> None:
+    passage = Passage(
+        id="p", document="d", section="Methods", kind="methods", start=0, end=len(sentence), text=sentence
+    )
+    part = OutlinedPart(title="Methods", purpose="", sections=(0,))
+    values = ReportPartInput(objective=Objective(id="o", text="t"), paper_title="T", part=part, passages=(passage,))
+    assert [s.action for s in READER.report_part(values).steps] == [sentence]
+
+
+@pytest.mark.parametrize(("text", "level"), [("How is wound closure measured?", "high"), ("Wound closure.", "low")])
+def test_laboratory_work_answers_how_something_is_done_where_no_data_are_at_hand(text: str, level: str) -> None:
+    steps = tuple(
+        ReportStep(id=f"1.{n}", action=f"Cells were seeded and cells were cultured {n} h.", details="", supported=True)
+        for n in (1, 2)
+    )
+    report = PaperReport(
+        paper_id="p",
+        title="T",
+        parts=(ReportPart(id="1", title="Assay", purpose="", steps=steps),),
+        quotes=0,
+        quotes_located=0,
+        origin="offline",
+    )
+    values = JudgeReferabilityInput(objective=Objective(id="o", text=text), report=report, datasets=())
+    (part,) = READER.judge_referability(values).parts
+    assert part.level == level
+    assert ("laboratory work, which is not asked for" in part.reason) is (level == "low")

@@ -8,7 +8,17 @@ import pytest
 
 from bioresearcher.papers.canonical import UnreadablePaper, section_kind
 from bioresearcher.papers.jats import read_jats
-from bioresearcher.papers.markup import ADDRESS, FORMULA, PICTURE, TABLE, inline, markup_line, markup_lines, parse_xml
+from bioresearcher.papers.markup import (
+    ADDRESS,
+    FORMULA,
+    PICTURE,
+    TABLE,
+    gap_in,
+    inline,
+    markup_line,
+    markup_lines,
+    parse_xml,
+)
 from bioresearcher.papers.quotes import locate
 from bioresearcher.schemas.paper import Document, Paper
 from bioresearcher.sources.pubmed_offline.records import read_record
@@ -222,3 +232,8 @@ def test_methods_are_known_under_their_many_names(title: str) -> None:
 )
 def test_other_headings_are_what_they_say(title: str, declared: str, kind: str | None) -> None:
     assert section_kind(title, declared) == kind
+
+
+def test_a_quote_with_a_mark_says_what_it_does_not_show() -> None:
+    assert gap_in(f"a dose of {FORMULA} mg as in {TABLE}").startswith("a formula and a table of it")
+    assert gap_in("a dose of 5 mg") == ""

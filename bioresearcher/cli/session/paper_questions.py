@@ -10,6 +10,7 @@ from bioresearcher.cli.output import cost_text
 from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.graph.questions import ABOUT_RESULTS, QuestionContext, open_question_context
 from bioresearcher.graph.run import read_record, settings_of
+from bioresearcher.papers.markup import gap_in
 from bioresearcher.report.summaries import tokens_in, tokens_out
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.text.format import STAMPS, count_of, md
@@ -74,6 +75,8 @@ def answer_lines(answer: LibraryAnswer) -> Iterator[str]:
         for citation in answer.citations:
             yield md(f"[{citation.number}] {_place(citation)}: “{one_line(citation.evidence.text)}”")
             yield ""
+            if gap := gap_in(citation.evidence.text):
+                yield from (f"- [{citation.number}] **not whole**: {gap}", "")
     else:
         yield from (f"**{NOT_THERE}**", "")
     yield from notes
