@@ -154,6 +154,7 @@ class RunContext:
             looked=self.folder.read_list(Fact, LOOKED),
             passages=self.folder.read_list(PassageRead, PASSAGES),
             questions=self.questions(),
+            sets=self.analysis_sets(),
             max_tasks=self.settings.max_tasks,
         )
         return bench.without(excluded)

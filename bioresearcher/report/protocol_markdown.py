@@ -115,7 +115,7 @@ def _script(content: ProtocolContent, level: int) -> Iterable[str]:
     made = sorted({place_of(d, f) for d, f in made_files(content.protocol, content.datasets)})
     if made:
         said += f"Beside it lies `{MADE_FOLDER}` with the tables made of them: {', '.join(f'`{m}`' for m in made)}. "
-    yield from (f"{said}{rehearsal_said(content.protocol.rehearsal)}".rstrip(), "")
+    yield from (f"{said}{rehearsal_said(content.protocol.rehearsal, script)}".rstrip(), "")
     yield from _fenced(script.text)
 
 

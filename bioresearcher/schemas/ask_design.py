@@ -102,6 +102,7 @@ class AuthorTurn(Turn):
     known: tuple[KnownPaper, ...] = ()
     skills: tuple[SkillBrief, ...] = ()
     max_parts: int = Field(default=12, description="parts at most")
+    questions: tuple[str, ...] = Field(default=(), description="questions bound to the data, a line each, with its id")
 
 
 class ExploreDataInput(AuthorTurn):

@@ -24,7 +24,7 @@ from bioresearcher.schemas.protocol import (
     ProtocolStep,
     ReportPartRef,
 )
-from bioresearcher.schemas.question import Questions
+from bioresearcher.schemas.question import AnalysisSets, Questions
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.stages.draft_cleanup import MAX_PARTS, Known, with_sources
 from bioresearcher.stages.script_tasks import script_tasks
@@ -55,6 +55,7 @@ class DesignContext:
         looked: Facts that looks of the author showed.
         passages: Passages of papers that the author read.
         questions: The questions of the objective, those that cannot be answered included.
+        sets: The rows on which they are answered.
         max_tasks: Most tasks that are carried out; None when all are.
     """
 
@@ -72,6 +73,7 @@ class DesignContext:
     looked: tuple[Fact, ...] = ()
     passages: tuple[PassageRead, ...] = ()
     questions: Questions = field(default_factory=Questions)
+    sets: AnalysisSets = field(default_factory=AnalysisSets)
     max_tasks: int | None = None
 
     def without(self, ids: Collection[str]) -> DesignContext:
@@ -274,7 +276,8 @@ def assemble_again(
     plain = assemble_protocol(bench, protocol, protocol.parts).limitations
     earlier = [text for text in protocol.limitations if text not in plain]
     made = assemble_protocol(bench, protocol, parts, told=(*earlier, *told))
-    return made.model_copy(update={"id": protocol.id, "revision": protocol.revision, "answered": protocol.answered})
+    kept = ("id", "revision", "answered", "rehearsal")
+    return made.model_copy(update={name: getattr(protocol, name) for name in kept})
 
 
 def _all_papers(

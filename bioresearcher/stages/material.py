@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from bioresearcher.execution.question_check import Asked
 from bioresearcher.schemas.ask_design import KnownPaper, KnownPart, KnownStep, SkillBrief
 from bioresearcher.schemas.dataset import Column, Dataset
 from bioresearcher.schemas.facts import Fact, Proposal, View
+from bioresearcher.stages.answers import brief
 from bioresearcher.stages.design_context import DesignContext
 from bioresearcher.text.format import count_of
 from bioresearcher.text.words import content_words, overlap, sentence_texts
@@ -71,6 +73,11 @@ def material(bench: DesignContext, *, whole: bool = False) -> dict[str, Any]:
         "known": known,
         "skills": skills,
         "max_parts": bench.max_parts,
+        "questions": tuple(
+            brief(Asked(question, rows))
+            for question in bench.questions.questions
+            if not question.cannot and (rows := bench.sets.of(question.id)) is not None
+        ),
     }
 
 

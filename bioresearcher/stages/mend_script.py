@@ -152,10 +152,12 @@ def code_changes(before: Protocol, after: Protocol) -> str:
     return "\n".join(("Code as it was mended after rehearsals:", *rows)) if rows else ""
 
 
-def rehearsal_said(record: Rehearsal | None) -> str:
-    """Say in a sentence how the last rehearsal went, or that there was none, as without a sandbox."""
+def rehearsal_said(record: Rehearsal | None, script: Script | None = None) -> str:
+    """Say in a sentence how the last rehearsal went, or that there was none of this script, as without a sandbox."""
     if record is None:
         return "**It was not rehearsed**: nobody has seen it run."
+    if script is not None and record.sha256 != _sha256(script):
+        return "**It was not rehearsed after its last change**: nobody has seen it run as it stands."
     if record.ok:
         return "Rehearsed from end to end on copies of the data with outcomes and compared groups shuffled."
     where = f" in {record.place}" if record.place else ""

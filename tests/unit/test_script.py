@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import os
 import subprocess
 import sys
@@ -233,6 +234,11 @@ def test_the_printed_protocol_has_short_steps_and_the_script_at_its_end(cohort: 
         facts=(ShapingFact(fact="F1", finding="Two patients share one number.", consequence="Both are left out."),),
         rehearsal=Rehearsal(ok=True, shown="samples: 6", sha256="0"),
     )
+    assert "not rehearsed after its last change" in render_protocol(ProtocolContent(made, datasets=cohort))
+    script = script_of(made, cohort)
+    assert script is not None
+    digest = hashlib.sha256(script.text.encode()).hexdigest()
+    made = made.model_copy(update={"rehearsal": Rehearsal(ok=True, shown="samples: 6", sha256=digest)})
     text = render_protocol(ProtocolContent(made, datasets=cohort))
     assert "| P &lt; 0.05 | supported |" in text or "| P < 0.05 | supported |" in text
     assert "| Two patients share one number. | Both are left out. |" in text

@@ -21,7 +21,8 @@ from bioresearcher.schemas.paper_report import (
     ReportPart,
     ReportStep,
 )
-from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart
+from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, Rehearsal
+from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, Question, Questions
 from bioresearcher.skills import load_skills
 from bioresearcher.stages import design
 from bioresearcher.stages.design_context import DesignContext, assemble_again, assemble_protocol
@@ -35,6 +36,7 @@ from bioresearcher.stages.draft_cleanup import (
     tidy_step,
     unbound,
 )
+from bioresearcher.stages.material import material
 
 SKILLS = load_skills(Resources())
 OBJECTIVE = Objective(
@@ -345,6 +347,24 @@ def test_inputs_of_steps_that_could_not_be_written_are_left_out_and_said() -> No
         "Something was told.",
         *(text for text in protocol.limitations if not text.startswith("Inputs that")),
     )
+
+
+def test_what_happened_to_a_protocol_stays_when_its_parts_change() -> None:
+    protocol = assemble_protocol(bench(), plan(part("1")), ())
+    seen = Rehearsal(ok=True, shown="n: 6", sha256="0")
+    protocol = protocol.model_copy(update={"rehearsal": seen, "revision": 2})
+    again = assemble_again(bench(), protocol, protocol.parts)
+    assert (again.rehearsal, again.revision) == (seen, 2)
+
+
+def test_the_author_sees_the_questions_that_have_rows() -> None:
+    asked = Question(id="A1", kind="difference", text="Do genes differ?", dataset="GSE1")
+    lost = Question(id="A2", kind="difference", text="Does age?", dataset="GSE1", cannot="there is no age")
+    rows = AnalysisSet(id="A1", question="A1", source="GSE1", population="GSE1-A1", contrast_column="arm", case="b")
+    known = replace(bench(), questions=Questions(questions=(asked, lost)), sets=AnalysisSets(sets=(rows,)))
+    (line,) = material(known)["questions"]
+    assert line.startswith("A1: Do genes differ")
+    assert "population `GSE1-A1`" in line
 
 
 def test_papers_that_the_author_forgot_are_named_as_not_used() -> None:
