@@ -207,14 +207,18 @@ def task_head(files: Sequence[tuple[str, Dataset, DataFile]]) -> str:
     return IMPORTS + _TASK_PLACES % "\n".join(rows) + _READERS + _TASK_CHECK
 
 
+_READ_BY_NAME: Final = re.compile(r"""\b(?:table|matrix|gene_sets|file)\(\s*(["'])(.+?)\1""")
+
+
 def made_files(protocol: Protocol, datasets: Sequence[Dataset]) -> tuple[tuple[Dataset, DataFile], ...]:
     """Return the files that the script may read and nobody gave: converted, completed or prepared tables.
 
-    Analysis sets of questions are made after the protocol's own rules, and are none of them.
+    The rows of a question are among them where code reads them by their own name.
     """
     code = "\n".join((*(d.code for d in protocol.definitions), *(s.code for s in protocol.steps)))
-    named = (d for d in datasets if d.analysis_of is None and (d.given or d.prepared_from) and d.id in code)
-    return tuple((d, f) for d in named for f in d.files)
+    read = {m[2] for m in _READ_BY_NAME.finditer(code)}
+    made = (d for d in datasets if (d.id in read if d.analysis_of else (d.given or d.prepared_from) and d.id in code))
+    return tuple((d, f) for d in made for f in d.files)
 
 
 def place_of(dataset: Dataset, file: DataFile) -> str:

@@ -122,7 +122,7 @@ def test_a_run_with_models_is_replayed_without_any(
     record, before = json.loads(replayed.stdout), manifest(first)
     assert record["replay_of"]["differing"] == []
     assert not seen.exists()
-    assert calls > 20
+    assert calls > 15  # of the tasks, those with a vetted analysis cost none
     assert record["usage"] == before["usage"]
     assert record["totals"]["calls"] == before["totals"]["calls"]
     assert any(row["by_rule"] for row in record["usage"])  # an answer that could not be used is not asked for again

@@ -77,7 +77,7 @@ async def test_a_task_in_r_is_asked_for_by_rs_rules_and_runs(tmp_path: Path) -> 
     assert record.findings[0].values["n"] == 30
     assert (tmp_path / "tasks/T1/code.R").read_text() == RIGHT
     assert (tmp_path / "tasks/T1/bioskill.R").is_file()
-    for said in ("Rscript code.R task.json", "bs_read_samples(task)", "base 4", "Skill ", "group: text"):
+    for said in ("Rscript code.R task.json", "bs_read_samples(task)", "base 4", "Helper functions:", "group: text"):
         assert said in asked.text, said
     assert "import bioskill" not in asked.text
     assert "numpy" not in asked.text
@@ -89,5 +89,5 @@ async def test_a_repair_in_r_is_asked_for_by_rs_rules_too(tmp_path: Path) -> Non
     record, (_, asked) = await programmed(tmp_path, BROKEN, RIGHT)
     assert [a.outcome for a in record.attempts] == [Outcome.RUNTIME, Outcome.VERIFIED]
     assert 'could not find function "bs_load_task"' in asked.text
-    assert "It is called as `Rscript code.R task.json`" in asked.text
+    assert "How the script is called: `Rscript code.R task.json`" in asked.text
     assert "biocohort" not in asked.text

@@ -25,7 +25,7 @@ from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.protocol import Definition, Protocol, ProtocolPart, ProtocolStep, Rehearsal, ShapingFact
 from bioresearcher.sources.datasets.load import load_datasets
 from bioresearcher.stages.mend_script import Stage, code_changes, rehearsed
-from bioresearcher.stages.script import problem_of, script_of, with_code
+from bioresearcher.stages.script import made_files, problem_of, script_of, with_code
 
 READ = 'sheet = table("cohort", "samples")\nvalues = matrix("cohort", "expression")\ncheck("samples", len(sheet), 6)'
 WRITE = 'sheet.to_csv(OUT / "sheet.csv", index=False)\nprint(score(values).round(2).tolist())'
@@ -253,6 +253,14 @@ def test_the_printed_protocol_has_short_steps_and_the_script_at_its_end(cohort: 
     assert review.count("def score") == 1
     assert review.index("def score") < review.index("### 1.1 Do 1")
     assert "samples: 6" in review
+
+
+def test_the_rows_of_a_question_lie_beside_a_script_that_reads_them(cohort: tuple[Dataset, ...]) -> None:
+    rows = cohort[0].model_copy(update={"id": "cohort-A1", "analysis_of": "cohort"})
+    told = protocol('finding("It is so.", n=6, population="cohort-A1")', definition=READ)
+    assert made_files(told, (*cohort, rows)) == ()
+    read = protocol('sheet = table("cohort-A1", "samples")')
+    assert {d.id for d, _ in made_files(read, (*cohort, rows))} == {"cohort-A1"}
 
 
 def test_what_the_rules_did_not_understand_is_no_limitation_of_a_plan_that_carries_a_script() -> None:
