@@ -245,15 +245,15 @@ async def test_answers_that_are_good_pass_unchanged(model_run: Callable[..., Any
         assert found == wanted
 
 
-@pytest.mark.slow
-@pytest.mark.sandbox
-@pytest.mark.usefixtures("no_sandbox_skip")
 def made(done: Any, name: str) -> list[Path]:
     """Files of this name in the folders of the run's tasks."""
     return sorted(done.folder.root.glob(f"tasks/*/{name}"))
 
 
-async def test_code_that_does_nothing_ends_at_the_vetted_analyses(
+@pytest.mark.slow
+@pytest.mark.sandbox
+@pytest.mark.usefixtures("no_sandbox_skip")
+async def test_code_that_does_nothing_takes_the_place_of_no_vetted_analysis(
     model_run: Callable[..., Any], tmp_path: Path
 ) -> None:
     code = tuple(c for c in answers.CODE if "while True" not in c)
@@ -265,6 +265,6 @@ async def test_code_that_does_nothing_ends_at_the_vetted_analyses(
     said = [r.message for r in records if not r.verified]
     assert len(records) - len(said) >= 2
     assert all(m.endswith("only the names and the number of rows matter") for m in said), said
-    assert all(any(a.code_origin == "offline" for a in r.attempts) for r in records)  # the skill's own code was tried
+    assert all(r.attempts[0].code_origin == "offline" for r in records)  # the skill's own code comes first
     assert {a.code_origin for r in records for a in r.attempts} == {"offline", "model"}
-    assert "the skill's own code is tried" in done.notes()
+    assert all(r.attempts[-1].code_origin == "offline" for r in records if r.verified)
