@@ -168,14 +168,19 @@ class Script:
         return next((p for p, first, last in self.places if line is not None and first <= line <= last), "")
 
 
+def heading_of(text: str) -> str:
+    """Return a title as it stands in a comment: one line, in which nothing begins a tag."""
+    return _TAG.sub("< ", one_line(text))
+
+
 def script_of(protocol: Protocol, datasets: Sequence[Dataset]) -> Script | None:
     """Return the script of a protocol; None when neither a step nor a definition has code."""
-    pieces = [(f"definition {d.name}", one_line(d.name), d.code) for d in protocol.definitions]
-    pieces += [(f"step {s.id}", f"Step {s.id}: {one_line(s.title)}", s.code) for s in protocol.steps]
+    pieces = [(f"definition {d.name}", heading_of(d.name), d.code) for d in protocol.definitions]
+    pieces += [(f"step {s.id}", f"Step {s.id}: {heading_of(s.title)}", s.code) for s in protocol.steps]
     pieces = [piece for piece in pieces if piece[2].strip()]
     if not pieces:
         return None
-    title = one_line(protocol.title).replace('"', "'").replace("\\", "/")
+    title = heading_of(protocol.title).replace('"', "'").replace("\\", "/")
     lines = [f'"""{title}', "", "DATA names the folder of the files as given, OUT that of the results.", '"""', ""]
     lines += head_of(datasets).splitlines()
     places = []
@@ -207,6 +212,7 @@ def task_head(files: Sequence[tuple[str, Dataset, DataFile]]) -> str:
     return IMPORTS + _TASK_PLACES % "\n".join(rows) + _READERS + _TASK_CHECK
 
 
+_TAG: Final = re.compile(r"<(?=[A-Za-z/!?])")
 _READ_BY_NAME: Final = re.compile(r"""\b(?:table|matrix|gene_sets|file)\(\s*(["'])(.+?)\1""")
 
 
@@ -245,7 +251,7 @@ def code_for(protocol: Protocol, step_ids: Sequence[str], module: str = "") -> s
         if room < 0:
             break
         chosen.add(step.id)
-    pieces += [f"# Step {s.id}: {one_line(s.title)}\n{s.code}" for s in protocol.steps if s.id in chosen]
+    pieces += [f"# Step {s.id}: {heading_of(s.title)}\n{s.code}" for s in protocol.steps if s.id in chosen]
     return "\n\n".join(p.strip("\n") for p in pieces)
 
 

@@ -27,10 +27,9 @@ from bioresearcher.runfolder import safe_name, write_text
 from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.execution import DryLabTask, Outcome, OutputKind, TaskCode, TaskInput, TaskOutput
 from bioresearcher.schemas.protocol import Protocol, ProtocolStep, Rehearsal
-from bioresearcher.stages.script import SCRIPT_BYTES, task_head
+from bioresearcher.stages.script import SCRIPT_BYTES, heading_of, task_head
 from bioresearcher.text.format import listing
 from bioresearcher.text.normalise import plain_name, title_of
-from bioresearcher.text.visible import one_line
 
 STEPS_A_TASK: Final = 3
 """Neighbouring steps of a part that one task carries out at most."""
@@ -233,8 +232,8 @@ _Piece = tuple[str, str, str]
 def _before(protocol: Protocol, steps: Sequence[ProtocolStep]) -> tuple[_Piece, ...]:
     """Return definitions and steps with code up to the last of `steps`, in the order of the script."""
     last = protocol.steps.index(steps[-1])
-    pieces = [("", f"Definition: {one_line(d.name)}", d.code) for d in protocol.definitions]
-    pieces += [(s.id, f"Step {s.id}: {one_line(s.title)}", s.code) for s in protocol.steps[: last + 1]]
+    pieces = [("", f"Definition: {heading_of(d.name)}", d.code) for d in protocol.definitions]
+    pieces += [(s.id, f"Step {s.id}: {heading_of(s.title)}", s.code) for s in protocol.steps[: last + 1]]
     return tuple(p for p in pieces if p[2].strip())
 
 

@@ -93,6 +93,7 @@ def model_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         sandbox: bool = False,
         by_rule: bool = False,
         said: dict[str, str] | None = None,
+        read_all: bool = False,
         **options: Any,
     ) -> Done:
         if not sandbox:
@@ -105,7 +106,7 @@ def model_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
             rules = WordForWord(offline_backend(library.similarities), {} if said is None else said)
             return rules if by_rule else answers.ModelAnswers(seed, rules=rules, **options)
 
-        settings = Settings(workspace=workspace, backend="offline", limits=limits)
+        settings = Settings(workspace=workspace, backend="offline", limits=limits, read_all=read_all)
         record = await Runner(folder, inputs, settings, make_backend=backend).run()
         lines = folder.path("events.jsonl").read_text(encoding="utf-8").splitlines()
         return Done(record, folder, [json.loads(line) for line in lines])
@@ -231,7 +232,7 @@ async def test_answers_that_are_good_pass_unchanged(model_run: Callable[..., Any
     said: dict[str, str] = {}
     offline = (await model_run(0, "x", by_rule=True, said=said)).folder
     assert {*said} == {"designer/plan_protocol", "designer/write_steps"}
-    done = await model_run(0, only=("nothing/",), said=said)
+    done = await model_run(0, only=("nothing/",), said=said, read_all=True)  # rules set no given paper aside
     check(done, tmp_path / "w")
     protocol = done.folder.read(Protocol, "protocol.json")
     assert {s.origin for s in protocol.steps} == {"model"}

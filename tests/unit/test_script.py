@@ -89,6 +89,13 @@ def test_no_title_breaks_the_script(title: str, heading: str) -> None:
     assert problem_of(script) == ("", "")
 
 
+def test_a_title_begins_no_tag_where_the_script_is_printed() -> None:
+    made = protocol("a = 1", title="<script>alert(1)</script> at FDR < 0.05")
+    script = script_of(made, (dataset(),))
+    assert script is not None
+    assert '"""< script>alert(1)< /script> at FDR < 0.05' in script.text
+
+
 @pytest.mark.parametrize(
     ("code", "said", "place"),
     [("a = (1", "is no Python", "step 1.1"), ("x = '" + "a" * 70_000 + "'", "more than 60,000 bytes", "")],
