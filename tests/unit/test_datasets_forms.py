@@ -493,7 +493,7 @@ def test_mutations_become_frequencies_and_columns_of_the_sheet(folder: Path) -> 
     sheet = dataset.file("samples")
     assert sheet is not None
     table = pd.read_csv(Path(dataset.root, sheet.path), sep="\t")
-    assert list(table["TP53_mutation"].fillna("?")) == ["mutated"] * 8 + ["wild type"] * 10 + ["?"] * 2
+    assert list(table["TP53_mutation"]) == ["mutated"] * 8 + ["wild type"] * 10 + ["not listed"] * 2
     assert "TTN_mutation" not in table
 
 
