@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from bioresearcher.execution.folders import fresh_folder, remove
 from bioresearcher.execution.inside.perturb_inputs import write_rows
-from bioresearcher.execution.inside.rows import open_text, separator_of, split_rows
+from bioresearcher.execution.inside.rows import open_text, split_rows
 from bioresearcher.execution.question_check import Asked, answering
 from bioresearcher.execution.reruns import Trial
-from bioresearcher.execution.spare_columns import MOST_BYTES, sole_question, told_by_rerun
+from bioresearcher.execution.spare_columns import is_table, read_table, sole_question, told_by_rerun
 from bioresearcher.schemas.execution import Finding, Result
 from bioresearcher.schemas.missing import blanked
 from bioresearcher.schemas.question import EffectMeasure
@@ -96,9 +96,9 @@ def _said(told: Sequence[Result]) -> str:
 
 def _plant(inputs: Mapping[str, Path], one: Asked, folder: Path, seed: int) -> dict[str, Path] | None:
     """Write copies of the inputs with the effect in them; None where it cannot be planted."""
-    tables = {name: path for name, path in inputs.items() if _is_table(path)}
+    tables = {name: path for name, path in inputs.items() if is_table(path)}
     for name, path in tables.items():
-        header, rows, separator = _read(path)
+        header, rows, separator = read_table(path)
         wanted = _wanted(one)
         if not wanted <= {*header} or not rows:
             continue
@@ -204,7 +204,7 @@ def _planted_matrix(
         return None
     by_name = {rows[n][0].strip(): side for n, side in sides.items()}
     for name, path in tables.items():
-        header, features, separator = _read(path)
+        header, features, separator = read_table(path)
         placed = {i: by_name[c.strip()] for i, c in enumerate(header) if c.strip() in by_name}
         if 2 * len(placed) < len(by_name) or len(placed) < _MIN_ROWS:
             continue
@@ -236,23 +236,6 @@ def _members(inputs: Mapping[str, Path], names: set[str]) -> set[str]:
                         {c.strip().casefold() for c in cells[2:]} if cells[0].strip().casefold() in names else set()
                     )
     return found
-
-
-def _is_table(path: Path) -> bool:
-    return path.name.removesuffix(".gz").rpartition(".")[2] in ("tsv", "csv") and path.stat().st_size <= MOST_BYTES
-
-
-def _read(path: Path) -> tuple[list[str], list[list[str]], str]:
-    """Return header, rows of full length and separator of a table; nothing where rows have other lengths."""
-    with open_text(path, "r") as lines:
-        text = lines.read()
-    separator = separator_of(path, text.partition("\n")[0])
-    header, *rows = list(split_rows(_lines(text), separator)) or [[]]
-    return (header, rows, separator) if all(len(r) == len(header) for r in rows) else (header, [], separator)
-
-
-def _lines(text: str) -> Iterator[str]:
-    return iter(text.splitlines(keepends=True))
 
 
 def _number(cell: str) -> bool:

@@ -28,7 +28,7 @@ _KINDS: Final = ("difference", "association", "time to event")
 _FOLDER: Final = "spare"
 _RERUN: Final = "rerun"
 _TOLERANCE: Final = 1e-6
-MOST_BYTES: Final = 50_000_000
+_MOST_BYTES: Final = 50_000_000
 """Largest table that is changed and read again."""
 
 
@@ -132,13 +132,10 @@ def _change(
     """Write copies of the sheets in which columns that are not kept change places; return all inputs, and the names."""
     changed, names = dict(inputs), list[str]()
     for index, (name, path) in enumerate(inputs.items()):
-        if path.stat().st_size > MOST_BYTES or path.name.removesuffix(".gz").rpartition(".")[2] not in ("tsv", "csv"):
+        if not is_table(path):
             continue
-        with open_text(path, "r") as lines:
-            text = lines.read()
-        separator = separator_of(path, text.partition("\n")[0])
-        header, *rows = list(split_rows(iter(text.splitlines(keepends=True)), separator)) or [[]]
-        if not kept & {*header} or any(len(r) != len(header) for r in rows):
+        header, rows, separator = read_table(path)
+        if not kept & {*header}:
             continue  # a matrix, gene sets: no sheet
         moved = _shuffled(header, rows, kept, seed)
         if not moved:
@@ -150,6 +147,20 @@ def _change(
             write_rows(out, [header, *rows], separator, "\n")
         names += moved
     return changed, tuple(names)
+
+
+def is_table(path: Path) -> bool:
+    """True for a text table that is not too large to be changed and read again."""
+    return path.name.removesuffix(".gz").rpartition(".")[2] in ("tsv", "csv") and path.stat().st_size <= _MOST_BYTES
+
+
+def read_table(path: Path) -> tuple[list[str], list[list[str]], str]:
+    """Return header, rows and separator of a table; no rows where they have another length than the header."""
+    with open_text(path, "r") as lines:
+        text = lines.read()
+    separator = separator_of(path, text.partition("\n")[0])
+    header, *rows = list(split_rows(iter(text.splitlines(keepends=True)), separator)) or [[]]
+    return header, rows if all(len(r) == len(header) for r in rows) else [], separator
 
 
 def _shuffled(header: list[str], rows: list[list[str]], kept: set[str], seed: int) -> list[str]:

@@ -155,14 +155,6 @@ def reference_lines(lines: Sequence[Line]) -> frozenset[int]:
     return frozenset(found | _numbered_entries(lines))
 
 
-def _ends_list(lines: Sequence[Line], end: int, heading: Line) -> bool:
-    """Return True for a heading of another kind, in the style of the list's heading or larger than its entries."""
-    line = lines[end]
-    if not line.even or len(line.text) >= 60 or section_kind(line.text) in (None, "references"):
-        return False
-    return line.style == heading.style or line.size > lines[end - 1].size + 0.6
-
-
 def _is_list_heading(line: Line) -> bool:
     return len(line.text) < 40 and section_kind(line.text) == "references"
 
