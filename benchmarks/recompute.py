@@ -13,17 +13,18 @@ import hashlib
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bioresearcher.audit.audit import audit
 from bioresearcher.audit.views import make_views
 from bioresearcher.errors import BioresearcherError
-from bioresearcher.graph.context import LOOKED, PASSAGES
+from bioresearcher.graph.context import LOOKED, PASSAGES, VIEWS
 from bioresearcher.graph.nodes_design import REVIEWED_FILE, REVIEWER_SEES
 from bioresearcher.llm.converse import Place
 from bioresearcher.review.checks_numbers import (
+    COUNTS,
     UnseenStatement,
     shown_texts,
     stated_numbers,
@@ -36,7 +37,7 @@ from bioresearcher.sandbox.choose import choose_sandbox
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.conversation import CountAction, LookAction
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.schemas.facts import Audit, Fact, LookRecord, PassageRead
+from bioresearcher.schemas.facts import Audit, Fact, LookRecord, PassageRead, View
 from bioresearcher.schemas.paper_report import PaperReport
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.run import RunRecord
@@ -44,24 +45,25 @@ from bioresearcher.stages.explore import CountTool
 from bioresearcher.stages.look import SHOWN_BYTES, LookTool
 from bioresearcher.stages.registration import FACTS, LOOKS
 
-COUNTS = "/counts"
-"""End of the view's name in the record of a count."""
-
 
 @dataclass(frozen=True)
 class Recomputed:
-    """Ids of facts, looks and counts by how they came out, and the protocol's numbers about data."""
+    """Ids of facts, looks and counts by how they came out, and the protocol's numbers about data.
+
+    `views` are those that could not be made as the run had them, so that its looks cannot be judged.
+    """
 
     same: tuple[str, ...]
     other: tuple[str, ...]
     not_run: tuple[str, ...]
+    views: tuple[str, ...]
     stated: int
     nowhere: tuple[UnseenStatement, ...]
 
     @property
     def passed(self) -> bool:
         """True when nothing came out otherwise and every number was found."""
-        return not self.other and not self.nowhere
+        return not self.other and not self.nowhere and not self.views
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -73,6 +75,7 @@ class Recomputed:
             f"not run again: {', '.join(self.not_run) or 'none'}",
             f"numbers about the data found: {self.stated - lost} of {self.stated}{share}",
         ]
+        rows += [f"view made otherwise than in the run, its looks were not run: {name}" for name in self.views]
         rows += [f"came out otherwise: {name}" for name in self.other]
         rows += [f"found nowhere: {', '.join(s.numbers)} at {s.location}: {s.sentence}" for s in self.nowhere]
         return tuple(rows)
@@ -91,12 +94,14 @@ async def recompute(root: Path, sandbox: Sandbox | None) -> Recomputed:
     folder = RunFolder(root)
     protocol, objective = protocol_of(folder), folder.read(RunRecord, "run.json").objective
     datasets = folder.read_all(Dataset, "datasets")
-    given = tuple(d for d in datasets if d.files and d.prepared_from is None)
+    # as the run had them when it looked: rows of questions are chosen later, and made views depend on all files
+    given = tuple(d for d in datasets if d.files and d.prepared_from is None and d.analysis_of is None)
     was = folder.read(Audit, FACTS) if folder.has(FACTS) else Audit()
     now = audit(given, objective)
     made = {(f.dataset, f.kind, f.statement) for f in now.facts}
     held = tuple(f for f in was.facts if (f.dataset, f.kind, f.statement) in made)
-    came = await _looks(folder.read_list(LookRecord, LOOKS), given, datasets, objective, sandbox)
+    had = {v.id: v.digest for v in folder.read_list(View, f"{VIEWS}.json")} if folder.has(f"{VIEWS}.json") else {}
+    came = await _looks(folder.read_list(LookRecord, LOOKS), given, datasets, objective, sandbox, had)
     ids = {k.id for k in came.same}
     looked = tuple(f for f in folder.read_list(Fact, LOOKED) if f.shown_by in ids)
     shown = shown_texts(
@@ -113,6 +118,7 @@ async def recompute(root: Path, sandbox: Sandbox | None) -> Recomputed:
         same=(*(f.id for f in held), *(k.id for k in came.same)),
         other=(*(f.id for f in was.facts if f not in held), *(k.id for k in came.other)),
         not_run=tuple(k.id for k in came.not_run),
+        views=tuple(came.views),
         stated=stated,
         nowhere=unseen_statements(protocol, shown),
     )
@@ -125,6 +131,7 @@ class _Looks:
     same: list[LookRecord]
     other: list[LookRecord]
     not_run: list[LookRecord]
+    views: list[str]
 
 
 async def _looks(
@@ -133,18 +140,20 @@ async def _looks(
     datasets: Sequence[Dataset],
     objective: Objective,
     sandbox: Sandbox | None,
+    had: Mapping[str, str],
 ) -> _Looks:
     """Run looks on views made anew, and counts on the sample sheets."""
-    found = _Looks([], [], [])
+    found = _Looks([], [], [], [])
     secret = hashlib.sha256("\n".join(sorted(f.sha256 for d in given for f in d.files)).encode()).digest()
     with tempfile.TemporaryDirectory() as scratch:
         views = make_views(given, objective, Path(scratch), secret)
+        found.views += [v.id for v in views if had.get(v.id, v.digest) != v.digest]
         for record in (k for k in records if k.id and not k.refused):
             place = Place(record.id, record.round, ())
             if record.view.endswith(COUNTS):
                 action = CountAction.model_validate({"why": "again", **json.loads(record.code)})
                 seen = await CountTool(datasets).run(action, place)
-            elif sandbox is None or sandbox.name == "none":
+            elif sandbox is None or sandbox.name == "none" or record.view in found.views:
                 found.not_run.append(record)
                 continue
             else:

@@ -151,10 +151,12 @@ def _inner_fact(dataset: str, matrix: Matrix, filled: Filled) -> FactDraft:
         kind="filled values",
         dataset=dataset,
         statement=(
-            f"In {len(found):,} of {len(matrix.samples):,} samples one value within the range of the others repeats "
-            f"{_range(counts)} times among {_range(filled.known[found])} values (median {int(np.median(counts)):,}; "
-            f"{share:.1%} of these samples' values; {example}): it was filled in, not measured. "
-            f"It is {_values_text(filled.inner[found])}."
+            f"In {len(found):,} of {len(matrix.samples):,} samples one value within the range of the others was filled "
+            f"in, not measured: in these {len(found):,} samples it repeats {_range(counts)} times among "
+            f"{_range(filled.known[found])} values (median {int(np.median(counts)):,}; {share:.1%} of their values; "
+            f"{example}). It is {_values_text(filled.inner[found])}. Counted as filled in is a value that occurs at "
+            f"least {_LEAST} times, in at least {_LEAST_SHARE:.0%} of a sample's values, {_TIMES:g} times as often as "
+            "the fourth most frequent one, and is neither floor nor ceiling."
         ),
         consequence="Treat the value as missing, or say why not: scores, correlations and components measure it.",
         weight=3 if share >= 0.02 else 2,
@@ -243,8 +245,8 @@ def _edge_fact(
         kind="filled values",
         dataset=dataset,
         statement=(
-            f"In {len(found):,} of {len(matrix.samples):,} samples {named} repeats {_range(counts[found])} times "
-            f"({shares.min():.0%} to {shares.max():.0%} of a sample's values): "
+            f"In {len(found):,} of {len(matrix.samples):,} samples {named} repeats, in these "
+            f"{_range(counts[found])} times ({shares.min():.0%} to {shares.max():.0%} of a sample's values): "
             + (
                 "not detected, not filled in"
                 if zero
@@ -308,9 +310,9 @@ def row_fact(dataset: str, matrix: Matrix, values: npt.NDArray[np.float32], whol
         kind="filled values",
         dataset=dataset,
         statement=(
-            f"In {len(found):,} of {len(matrix.features):,} features one value within the range of the others repeats "
-            f"in {_range(counts[found])} of {len(matrix.samples):,} samples: it was filled in by feature, not measured "
-            f"({int(counts.sum()):,} values)."
+            f"In {len(found):,} of {len(matrix.features):,} features one value within the range of the others was "
+            f"filled in by feature, not measured: in these features it repeats in {_range(counts[found])} of "
+            f"{len(matrix.samples):,} samples ({int(counts.sum()):,} values)."
         ),
         consequence="Treat it as missing, or leave features with many such values out; variances are too small there.",
         weight=3 if counts.sum() >= 0.02 * matrix.values.size else 2,

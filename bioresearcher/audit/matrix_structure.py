@@ -205,9 +205,12 @@ def _sex_fact(
         dataset=dataset,
         statement=(
             f"By {', '.join(used[:5])}{' …' if len(used) > 5 else ''} the sexes of column {column!r} are told apart "
-            f"({int(female.sum())} female, {int(male.sum())} male); {len(wrong)} samples lie with the other sex"
+            f"(labelled {int(female.sum())} female, {int(male.sum())} male, {len(unlabelled)} without a label, of "
+            f"{len(matrix.samples)} samples): of the {int((female | male).sum())} with a label {len(wrong)} lie with "
+            "the other sex"
             + (f" ({', '.join(texts[:8])}{', …' if len(texts) > 8 else ''})" if texts else "")
-            + f", {len(unclear)} in between, {len(told)} without a label lie with one sex."
+            + f" and {len(unclear)} in the middle half between the two sexes' medians; of the {len(unlabelled)} "
+            f"without a label {len(told)} lie with one sex."
         ),
         consequence="A sample under the wrong name or a wrong entry: decide whether such samples are left out, and "
         "take measured sex for adjustment."
@@ -217,7 +220,7 @@ def _sex_fact(
         shown_by=f"{_SHOWN_BY}.sex_facts",
         numbers=(
             FactNumber(name="with the other sex", value=len(wrong)),
-            FactNumber(name="in between", value=len(unclear)),
+            FactNumber(name="with a label, in the middle half between the medians", value=len(unclear)),
         ),
         rows=rows,
         row_count=count,

@@ -162,7 +162,7 @@ def is_gene_table(
     other columns but for a number, as samples of a matrix have, or holds texts that differ in nearly all rows.
     """
     genes = {n for n in cells if _holds_genes(cells[n], features)}
-    if not genes or any(c.role not in ("other", "group") for c in described):
+    if not genes or any(c.role not in ("other", "group", "annotation") for c in described):
         return False
     others = [n for n in cells if n not in genes]
     stems = Counter(re.sub(r"\d+", "", normal(n)) for n in others if re.search(r"\d", n))
@@ -174,7 +174,16 @@ def is_gene_table(
             return False
         if names_outcome(name, list(dict.fromkeys(cells[name]))[:_MANY]):
             return False
+    if any(_lists(cells[n], features) for n in genes):  # a row is a feature: texts that differ describe it
+        return True
     return not any(_ID.search(normal(n)) or _differs(cells[n]) for n in others)
+
+
+def _lists(values: Sequence[str], features: Collection[str]) -> bool:
+    """Return True for a column that names features of the matrices, but for one in five, each in a row of its own."""
+    known = [v.strip() for v in values if v.strip()]
+    same = len(set(known) & {*features})
+    return len(set(known)) == len(known) and same >= max(LEAST_GENES, _GENES * len(known))
 
 
 def _holds_genes(values: Sequence[str], features: Collection[str]) -> bool:

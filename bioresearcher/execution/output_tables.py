@@ -115,6 +115,11 @@ def column_numbers(cells: Sequence[str]) -> list[float | None] | None:
 
 
 # Tables against their declaration
+_PLANNED_EMPTY = re.compile(
+    r"\((?:still )?empty\)|\b(?:planned|left|still) empty\b|\bempty (?:table|form|template)\b|\bto be filled\b",
+    re.IGNORECASE,
+)
+"""Words by which a step's output says that it is planned without values."""
 _P = re.compile(r"(?:p|p[_. -]?val(?:ue)?|pvalue|nominal p(?:[_. -]?val(?:ue)?)?|nom p-val)", re.IGNORECASE)
 _Q = re.compile(
     r"fdr(?:[_. -]?(?:q|p|bh|value|q-val))?|q(?:[_. -]?val(?:ue)?)?|p[_. -]?adj(?:usted)?"
@@ -168,7 +173,12 @@ def _is_bounded(rule: ColumnRule) -> bool:
 
 
 def _nothing_known(table: OutputTable, output: TaskOutput) -> str:
-    """Return a problem if the columns of numbers or p-values are empty, or all columns beside the rows' names."""
+    """Return a problem if the columns of numbers or p-values are empty, or all columns beside the rows' names.
+
+    A table that the protocol plans to be empty, to be filled in by a later step or a person, has none.
+    """
+    if not output.columns and _PLANNED_EMPTY.search(output.description):
+        return ""
     empty = empty_columns(table, output)
     tests = [name for name in empty if _P.fullmatch(name) or _Q.fullmatch(name)]
     if tests or (empty and len(empty) == sum(map(_is_bounded, output.columns))):

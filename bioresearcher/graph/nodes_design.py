@@ -22,6 +22,7 @@ from bioresearcher.graph.talks import EXPLORED, WRITTEN, planned, read_talk, wri
 from bioresearcher.report.protocol_evidence import write_protocol
 from bioresearcher.report.protocol_markdown import render_for_review
 from bioresearcher.review.checks import run_checks
+from bioresearcher.review.checks_numbers import marked
 from bioresearcher.runfolder import write_text
 from bioresearcher.schemas.ask_design import FindingAnswer, ProtocolPlan
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
@@ -225,7 +226,8 @@ async def review_protocol(state: RunState, runtime: Runtime[RunContext]) -> Upda
         render=lambda protocol: render_for_review(protocol, facts_shown(bench), reviser.bench.looks),
         check=check,
     )
-    c.folder.write(reviewed.protocol, "design", REVIEWED_FILE)
+    seen = (*(context.shown or ()), *(k.shown for k in reviewed.looks))
+    c.folder.write(await asyncio.to_thread(marked, reviewed.protocol, seen), "design", REVIEWED_FILE)
     c.folder.write_list([k for k in bench.looks if k.by != "reviewer"] + list(reviewed.looks), LOOKS)
     return {"reviews": list(reviewed.rounds), "passed": ["protocol"] if reviewed.passed else []}
 

@@ -37,12 +37,13 @@ def render_protocol(content: ProtocolContent, evidence: str = "") -> str:
 
     Args:
         content: The protocol, with the facts, data sets and titles of papers that are at hand; else ids are shown.
-        evidence: Name of the file beside it with what the protocol stands on; named in its last line.
+        evidence: Name of the file beside it with what the protocol stands on; named in its last
+            line, without a link, as the protocol is also read alone.
     """
     lines = [f"# {md(content.protocol.title)}", "", *body_lines(content, None, level=2)]
     if evidence:
         lines.append(
-            f"What each step takes from facts and papers, quotes, looks and the review: [{evidence}]({evidence})."
+            f"What steps take from facts and papers, quotes, looks and the review: `{evidence}` in the run's folder."
         )
     return "\n".join(lines).rstrip() + "\n"
 

@@ -22,8 +22,12 @@ from bioresearcher.text.visible import clip
 from bioresearcher.text.words import sentence_texts
 
 UNSEEN_GATE: Final = "G-NUM-01"
+COUNTS: Final = "/counts"
+"""End of the view's name in the record of a count."""
 LEAST: Final = 5
 """Smallest whole number that counts of things are looked for from; smaller ones are mostly of a plan."""
+MOST_MARKED: Final = 20
+"""Statements that are named among a protocol's limitations at most."""
 _TOGETHER: Final = 12
 """Most numbers of one text or sentence from which sums, differences and shares are formed."""
 
@@ -93,13 +97,22 @@ def shown_texts(
     reports: Iterable[PaperReport] = (),
     objective: Objective | None = None,
 ) -> tuple[str, ...]:
-    """Return every text with numbers that the author of a protocol could see."""
+    """Return every text with numbers that the author of a protocol could see, each with the size of its data set.
+
+    The code of a look states nothing about the data, whereas the rules of a count are part of what it says.
+    """
+    datasets = tuple(datasets)
+    sizes = {d.id: f"\n{d.n_samples or ''}\n{d.n_features or ''}" for d in datasets}
     found = [
         " ".join((f.statement, f.consequence, *(f"{n.name} {n.value:g}" for n in f.numbers), *f.rows, f"{f.row_count}"))
+        + sizes.get(f.dataset, "")
         for f in (*audit.facts, *facts)
     ]
     found += [f"{p.what} {p.reason}" for p in audit.proposals] + list(audit.notes)
-    found += [f"{k.code}\n{k.shown}" for k in looks if not k.refused]
+    for look in looks:
+        if not look.refused:
+            rules = f"{look.code}\n" if look.view.endswith(COUNTS) else ""
+            found.append(f"{rules}{look.shown}{sizes.get(look.view.rpartition('/')[0], '')}")
     found += [_described(d) for d in datasets]
     found += [p.evidence.text for p in passages]
     for report in reports:
@@ -170,20 +183,51 @@ def seen_values(shown: Iterable[str]) -> frozenset[float]:
 def unseen_statements(protocol: Protocol, shown: Sequence[str]) -> tuple[UnseenStatement, ...]:
     """Return the statements about data with numbers that stand in nothing seen, each number once.
 
-    Rounded numbers count as seen, and so does what follows from numbers of the same sentence that were seen.
+    Seen is also what the rehearsal printed. Rounded numbers count as seen, and so does what follows from numbers of the
+    same sentence that were seen. A part and its whole (`105 of 115 arrays`) must stand in one text, or follow from it:
+    each alone may be the number of something else.
     """
-    values = seen_values(shown)
+    rehearsed = protocol.rehearsal.shown if protocol.rehearsal is not None else ""
+    texts = [_in_text(text) for text in (*shown, rehearsed)]
+    values = frozenset(value for text in texts for value in text)
     told: set[float] = set()
+    pairs: set[str] = set()
     found = []
     for place, sentence in statements(protocol):
         stated = stated_numbers(sentence)
         known = [v for m in _ANY.finditer(sentence) if _is_seen(m[0], values) for v in (_value(m[0]),)]
         formed = _formed(known[:_TOGETHER])
         unseen = [t for t in stated if not _is_seen(t, values) and not _is_seen(t, formed) and _value(t) not in told]
+        told |= {_value(t) for t in unseen}
+        lone = {_value(t) for t in unseen}
+        apart = [
+            f"{part} of {whole}"
+            for part, whole in _parts_of_wholes(sentence)
+            if not lone & {_value(part), _value(whole)} and not _together(_value(part), _value(whole), texts)
+        ]
+        unseen += [pair for pair in apart if pair not in pairs]
+        pairs |= {*apart}
         if unseen:
-            told |= {_value(t) for t in unseen}
             found.append(UnseenStatement(place, sentence, tuple(unseen)))
     return tuple(found)
+
+
+def _in_text(text: str) -> frozenset[float]:
+    """Return the numbers of one text, with what follows from those of a line."""
+    return seen_values((text,))
+
+
+def _parts_of_wholes(sentence: str) -> Iterator[tuple[str, str]]:
+    """Yield a part and its whole where a sentence states both about data."""
+    stated = set(stated_numbers(sentence))
+    for match in _OF.finditer(sentence):
+        if {match["n"], match["m"]} <= stated and _value(match["n"]) < _value(match["m"]):
+            yield match["n"], match["m"]
+
+
+def _together(part: float, whole: float, texts: Iterable[frozenset[float]]) -> bool:
+    """Return True if a text has the whole, and the part or what is left without it."""
+    return any(whole in text and (part in text or whole - part in text) for text in texts)
 
 
 def _formed(values: Sequence[float]) -> set[float]:
@@ -206,6 +250,17 @@ def _is_seen(text: str, values: Iterable[float]) -> bool:
 
 def _value(text: str) -> float:
     return float(re.sub(r"[,\u202f\u00a0]", "", text))
+
+
+def marked(protocol: Protocol, shown: Sequence[str]) -> Protocol:
+    """Return the protocol with the numbers that stand in nothing seen named among its limitations."""
+    said = tuple(
+        f"Not recomputed: {listing(s.numbers)} at {s.location}: no fact, look, count or rehearsal shows it "
+        f"(“{clip(s.sentence, 160)}”)."
+        for s in unseen_statements(protocol, shown)[:MOST_MARKED]
+    )
+    more = tuple(text for text in said if text not in protocol.limitations)
+    return protocol.model_copy(update={"limitations": (*protocol.limitations, *more)}) if more else protocol
 
 
 def unseen_numbers(view: CheckedProtocol) -> Iterator[CheckHit]:

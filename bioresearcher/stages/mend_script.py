@@ -35,6 +35,7 @@ ROUNDS: Final = 4
 ROUNDS_LATER: Final = 2
 """Rehearsals after a revision at most."""
 _NAME: Final = "designer/rehearsal"
+_FAULT: Final = re.compile(r"\(planned: |(?<![\w.])(nan|inf)(?![\w.])|warning|not converge", re.IGNORECASE)
 _LINE: Final = re.compile(r'File "[^"\n]*script\.py", line (\d+)')
 
 
@@ -57,9 +58,10 @@ class Stage:
 async def rehearsed(stage: Stage, protocol: Protocol, rounds: int = ROUNDS) -> Protocol:
     """Rehearse a protocol's script, let the author mend it, and return the protocol with the last rehearsal's record.
 
-    Without code, without isolation, or when the script is the one that was rehearsed before, nothing happens. What the
-    first rehearsal of a draft printed is shown to the author even when it ran to its end; later only an error is. A
-    script that does not run to its end after all rounds stays, and the record says where it ended.
+    Without code, without isolation, or when the script is the one that was rehearsed before, nothing happens. A first
+    rehearsal that ran to its end has a turn of its own only where what it printed shows a fault (`faults_in`); in any
+    case the reviewer and the author's revision are shown it. Later only an error has one. A script that does not run to
+    its end after all rounds stays, and the record says where it ended.
 
     Raises:
         BackendError: The model gave no answer.
@@ -74,10 +76,16 @@ async def rehearsed(stage: Stage, protocol: Protocol, rounds: int = ROUNDS) -> P
             return protocol
         record = await _rehearse(stage, stage.sandbox, stage.copies, script)
         protocol = protocol.model_copy(update={"rehearsal": record})
-        if number == rounds or (record.ok and (read or number > 1)):
+        if number == rounds or (record.ok and (read or number > 1 or not faults_in(record))):
             return protocol
         protocol = await _mended(stage, protocol, record, number, rounds)
     return protocol
+
+
+def faults_in(record: Rehearsal) -> tuple[str, ...]:
+    """Return what of a rehearsal's print shows a fault: counts that are not the planned ones, no number, a warning."""
+    lines = [line for line in record.shown.splitlines() if _FAULT.search(line)]
+    return tuple(lines) if record.shown.strip() else ("nothing was printed",)
 
 
 async def _mended(stage: Stage, protocol: Protocol, record: Rehearsal, number: int, rounds: int) -> Protocol:

@@ -11,8 +11,9 @@ import os
 import re
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -36,6 +37,10 @@ _TAIL_SHARE = 0.5  # results stand at the end of what a script prints
 _FRAMES = 5
 _MOST_FILES, _DEPTH, _NAME_CHARS = 200, 8, 150
 _LEFT_OUT = "[… {:,} characters left out …]"
+HEADS_CHARS: Final = 1_500
+"""Characters of the first lines of all tables that a script wrote."""
+_HEAD_LINES, _HEAD_BYTES, _LINE_CHARS = 3, 2_048, 160
+_TABLES: Final = (".csv", ".tsv", ".txt")
 _FRAME = re.compile(rf'^\s*File "[^"\n]*/{re.escape(_SCRIPT)}", line (\d+)', re.MULTILINE)
 _ANY_FRAME = re.compile(r'^  File "', re.MULTILINE)
 _FATAL = "Fatal Python error: "
@@ -51,7 +56,8 @@ class Rehearsed:
         exit_code: Exit code; None if it was not run or was killed.
         killed: Name of the limit that ended it; empty otherwise.
         refused: Reason why it was not run; empty when it was.
-        shown: Head and tail of what it printed, whole lines; of a killed one only the head.
+        shown: Head and tail of what it printed, whole lines, with how much was left out, and the first lines of the
+            tables it wrote; of a killed one only the head of what it printed.
         error: Of a failed one, the last frames that lie in the script, and the error's text.
         line: Line of the script in the innermost of these frames.
         files: Names and sizes in bytes of the files that it wrote.
@@ -87,12 +93,14 @@ async def rehearse(sandbox: Sandbox, copies_folder: Path, script: str, limits: L
         try:
             result = await _run(sandbox, place, data, script, limits)
             files = _files(place / "work")
+            heads = "" if result.killed else _heads(place / "work", files)
         finally:
             remove_tree(place)
     except (BioresearcherError, OSError):
         return Rehearsed(refused="the sandbox could not be set up")
     places = (place, copies_folder, Path(sys.prefix), Path(sys.base_prefix))
-    return _told(result, places, files, limits, time.perf_counter() - started)
+    told = _told(result, places, files, limits, time.perf_counter() - started)
+    return replace(told, shown="\n".join(t for t in (told.shown, visible(without_places(heads, *places))) if t))
 
 
 def _refusal(sandbox: Sandbox, data: dict[str, Path], script: str) -> str:
@@ -206,3 +214,33 @@ def _files(work: Path) -> tuple[tuple[str, int], ...]:
                     size = entry.stat(follow_symlinks=False).st_size
                     found.append((one_line(name, _NAME_CHARS), size))
     return tuple(sorted(found)[:_MOST_FILES])
+
+
+def _heads(work: Path, files: Sequence[tuple[str, int]]) -> str:
+    """Return the first lines of the tables that a script left, as far as there is room; the others are named."""
+    rows: list[str] = []
+    room = HEADS_CHARS
+    left = []
+    for name, size in files:
+        if not name.endswith(_TABLES) or not size:
+            continue
+        lines = _first_lines(work / name)
+        text = "\n".join((f"first lines of {name} ({size:,} bytes):", *lines))
+        if lines and len(text) <= room:
+            rows.append(text)
+            room -= len(text)
+        else:
+            left.append(name)
+    rows += [f"not shown: {', '.join(left)}"] if left else []
+    return "\n".join(rows)
+
+
+def _first_lines(path: Path) -> list[str]:
+    """Read the beginning of a regular file without following a link; nothing of one that is none, or is closed."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except (OSError, ValueError):
+        return []
+    with os.fdopen(handle, "rb") as file:
+        lines = file.read(_HEAD_BYTES).decode(errors="replace").splitlines()
+    return [line if len(line) <= _LINE_CHARS else f"{line[:_LINE_CHARS]} …" for line in lines[:_HEAD_LINES]]

@@ -567,3 +567,23 @@ def test_the_first_patients_of_a_sheet_with_few_numbers_are_no_second_header_lin
     assert sheet is not None
     assert [c.name for c in sheet.columns] == ["sample", "treatment", "stage", "time", "age"]
     assert sheet.rows == 8
+
+
+def test_columns_that_describe_the_features_of_a_matrix_stand_beside_it(folder: Path) -> None:
+    frame = pd.DataFrame(LOGS, columns=SAMPLES)
+    frame.insert(0, "probe", [f"{n}_at" for n in range(60)])
+    frame.insert(1, "description", [f"protein number {n} of a family" for n in range(60)])
+    frame.insert(2, "Gene Symbol", GENES)
+    frame.to_csv(folder / "values.csv", index=False)
+    dataset = load(folder)
+    equal(dataset, LOGS)
+    table = next(f for f in dataset.files if f.path == "values-features.tsv.gz")
+    assert table.kind == "table"
+    kept = pd.read_csv(Path(dataset.root, table.path), sep="\t", dtype=str)
+    assert kept.to_dict("list") == {
+        "probe": list(frame["probe"]),
+        "description": list(frame["description"]),
+        "Gene Symbol": GENES,
+    }
+    assert any("describe its features: 'description', 'Gene Symbol'" in n for n in dataset.notes)
+    assert dataset.file("samples").path == "samples.csv"

@@ -68,6 +68,15 @@ def test_a_column_without_values_where_they_may_miss_is_a_warning(tmp_path: Path
     assert report.artifacts[0].summary == "2 rows × 3 columns"
 
 
+def test_a_table_may_be_empty_only_where_it_is_planned_so(tmp_path: Path) -> None:
+    table = "model\testimate\tp\nmain\t\t\nadjusted\t\t\n"
+    assert check(tmp_path, "o.tsv", table, description="planned table of results (empty)").outcome is None
+    for said in ("table of results", "results without empty cells"):
+        assert "NaN only" in check(tmp_path, "o.tsv", table, description=said).message
+    declared = {"description": "planned table (empty)", "columns": (ColumnRule(name="p", numeric=True),)}
+    assert "NaN only" in check(tmp_path, "o.tsv", table, **declared).message
+
+
 def test_rates_of_ranked_enrichment_may_lie_below_their_p_values(tmp_path: Path) -> None:
     assert check(tmp_path, "o.tsv", "set\tnes\tp\tfdr\nA\t1.1\t0.9\t0.8\n").outcome is None
     assert check(tmp_path, "o.tsv", "set\tt\tp\tfdr\nA\t1.1\t0.9\t0.8\n").outcome is Outcome.BAD_OUTPUT

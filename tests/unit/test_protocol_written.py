@@ -71,7 +71,7 @@ def test_the_protocol_reads_from_decisions_to_references_and_its_evidence_stands
         in text
     )
     assert "- **Not used**: own-5a1f, because: retracted\n" in text
-    assert text.rstrip().endswith("[protocol-evidence.md](protocol-evidence.md).")
+    assert text.rstrip().endswith("`protocol-evidence.md` in the run's folder.")
     beside = render_evidence(ProtocolContent(protocol, AUDIT))
     for said in ("A cut claim.", "The score was related to survival", "The limit is 60 %.", "still found afterwards"):
         assert said in beside
@@ -85,7 +85,7 @@ def test_the_time_of_registration_has_a_line_of_its_own(folder: RunFolder) -> No
     write_protocol(folder, folder.read(Protocol, "protocol.json"), read_registration(folder))
     text = folder.path("protocol.md").read_text("utf-8")
     assert re.search(r"^Registered 2026-01-05 12:00:00 UTC, digest \w+\.$", text, re.MULTILINE)
-    assert "[protocol-evidence.md](protocol-evidence.md)" in text
+    assert "`protocol-evidence.md`" in text
     assert "[protocol.md](protocol.md)" in folder.path("protocol-evidence.md").read_text("utf-8")
 
 

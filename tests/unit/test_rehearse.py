@@ -53,7 +53,8 @@ def test_a_script_runs_from_end_to_end_on_the_copies(run) -> None:
         limits=LIMITS,
     )
     assert (done.ok, done.exit_code, done.killed, done.refused, done.error, done.line) == (True, 0, "", "", "", None)
-    assert done.shown == "1 (60, 11) ['data']"
+    assert done.shown.splitlines()[0] == "1 (60, 11) ['data']"
+    assert done.shown.splitlines()[1] == "first lines of results/head.csv (201 bytes):"
     assert [name for name, _ in done.files] == ["done", "results/head.csv"]
     assert dict(done.files)["done"] == 3
     assert done.seconds > 0

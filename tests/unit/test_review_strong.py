@@ -83,6 +83,8 @@ SHOWN = ("7 of 170 samples are metastases; 12,065 genes.", "exit 0\n   n  events
         ("12,065 genes; r = 0.63 with purity; 57 % of the variance.", ("57", "0.63")),
         ("170 − 7 − 41 samples, hence 122 samples with no event; 129 samples in all.", ()),
         ("All 148 patients have 41 events.", ("148",)),
+        ("41 of 163 patients have an event.", ()),
+        ("41 of 170 samples have an event.", ("41 of 170",)),
     ],
 )
 def test_a_number_that_stands_in_nothing_seen_is_named_with_its_sentence(text: str, unseen: tuple[str, ...]) -> None:

@@ -224,6 +224,23 @@ async def test_how_a_rehearsal_went_is_kept_and_not_run_again(tmp_path: Path, co
     assert await rehearsed(later, protocol(READ)) == first
 
 
+@pytest.mark.sandbox
+@pytest.mark.usefixtures("no_sandbox_skip")
+async def test_a_rehearsal_that_ran_to_its_end_asks_only_where_its_print_shows_a_fault(
+    tmp_path: Path, cohort: tuple[Dataset, ...]
+) -> None:
+    stage = await _stage(tmp_path, cohort, [MendedScript()], [])
+    done = await rehearsed(stage, protocol(READ, WRITE, definition="def score(x):\n    return x.mean()"))
+    assert done.rehearsal is not None
+    assert done.rehearsal.ok
+    assert stage.caller.backend.requests == []
+    assert "first lines of sheet.csv" in done.rehearsal.shown
+    assert "s0,tumour,20" in done.rehearsal.shown  # shuffled
+    await rehearsed(stage, protocol(READ, "print('hazard ratio', float('nan'))"))
+    (request,) = stage.caller.backend.requests
+    assert "hazard ratio nan" in request.messages[-1].content
+
+
 async def test_nothing_is_rehearsed_without_code_or_without_isolation(tmp_path: Path) -> None:
     stage = Stage(caller(tmp_path, [], [], rules=False), OBJECTIVE, (), None, None)
     for made in (protocol("a = 1"), protocol("")):

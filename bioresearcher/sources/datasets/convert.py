@@ -48,7 +48,7 @@ from bioresearcher.sources.geo.matrix import CuratedRows, MatrixRows, Rows, read
 from bioresearcher.sources.geo.prepare import cell, write_geo_folder
 from bioresearcher.sources.geo.soft import read_series_matrix, read_series_soft
 
-VERSION = "4"
+VERSION = "5"
 """Part of a store folder's name; a new one if the same bytes are converted differently."""
 RECORD = "converted.json"
 """File of a store folder: which table was made of which file, notes, and readings."""
@@ -305,6 +305,14 @@ def _write_all(
         origin = f"{table.origin!r} of " if table.origin else ""
         notes.append(f"{target.name}: {count:,} rows, made from {origin}{source} (sha256 {digest[:12]}…)")
         notes += table.notes
+        if table.matrix and table.about and table.described is not None:
+            beside = place / f"{safe_name(table.name)}-features.tsv.gz"
+            rows = (_cells(row, len(table.about) + 1) for row in table.described())
+            with open_gzip(beside) as out:
+                write_rows(out, [cell(n) for n in (table.header[0], *table.about)], rows)
+            made.append((source, beside.name))
+            said = ", ".join(map(repr, table.about))
+            notes.append(f"{beside.name}: the columns of {source} that describe its features: {said}")
         readings += [r.model_copy(update={"file": target.name}) for r in table.readings]
     record = {
         "made": made,
@@ -395,6 +403,7 @@ def turn_table(table: Plain, columns: Sequence[int]) -> None:
     table.notes += [f"{table.source.name}: {note}" for note in (*judged.notes, *judged.unsure)]
     table.header = ["gene", *names()]
     table.rows = turned
+    table.about = ()  # what described a row is a sample's now
     table.matrix = table.changed = True
 
 

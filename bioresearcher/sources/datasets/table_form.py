@@ -103,6 +103,7 @@ class Form:
         zeros_missing: Whether zeros are written as missing.
         below: How a value below a limit of detection counts (`missing`, `limit`, `half`); empty: as written.
         groups: (sample, level) of a second header line.
+        about: Name -> place of columns of a matrix that describe its features; they are kept in a table of their own.
         changed: Whether anything is to be done.
     """
 
@@ -117,9 +118,18 @@ class Form:
     zeros_missing: bool = False
     below: str = ""
     groups: list[tuple[str, str]] = field(default_factory=list)
+    about: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
     changed: bool = False
+
+    def described(self, again: RowsAgain) -> Iterator[list[str]]:
+        """Yield the names of the matrix's features with what the other columns say of each, without a header."""
+        places = [self.kept[0], *self.about.values()]
+        for row in islice(again(), self.first, None):
+            name, *texts = [row[at] if at < len(row) else "" for at in places]
+            if name and name not in self.dropped:
+                yield [self.renamed.get(name, name), *texts]
 
     def rows(self, again: RowsAgain) -> Iterator[list[str]]:
         """Yield the rows of the plain form, without its header."""
@@ -164,6 +174,7 @@ class Plain:
         changed: Whether it differs from the file as it is.
         origin: Name of the table within a file of several.
         again: The rows as they were before.
+        about, described: Names of columns that describe a matrix's features, and rows of feature and these.
     """
 
     source: Path
@@ -177,6 +188,8 @@ class Plain:
     groups: list[tuple[str, str]] = field(default_factory=list)
     origin: str = ""
     again: RowsAgain | None = None
+    about: tuple[str, ...] = ()
+    described: RowsAgain | None = None
     _ids: tuple[RowsAgain, dict[str, list[str]]] | None = None
 
     @classmethod
@@ -193,6 +206,8 @@ class Plain:
             list(form.readings),
             form.groups,
             again=again,
+            about=tuple(form.about) if form.matrix else (),
+            described=lambda: form.described(again),
         )
 
     def ids(self) -> dict[str, list[str]]:
@@ -328,6 +343,7 @@ def _quantities(form: Form, body: list[list[str]], name: str) -> None:
                 families.setdefault(word, {})[at] = sample
     families = {w: f for w, f in families.items() if len(f) >= _MIN_COLUMNS}
     choice = next((w for w in _PREFERRED if w in families), None)
+    measured = {at for family in families.values() for at in family}
     if choice is None or (len(families) == 1 and not choice.startswith(_PROTEOMICS)):
         return
     chosen = families[choice]
@@ -345,6 +361,11 @@ def _quantities(form: Form, body: list[list[str]], name: str) -> None:
         form.notes.append(
             f"{name}: rows marked with + in {', '.join(form.header[at] for at in form.flags)} were left out"
         )
+    form.about = {
+        column: at
+        for at, column in enumerate(form.header)
+        if at not in measured and at != first and _describes_features(column)
+    }
     form.header = [form.header[first], *chosen.values()]
     form.kept = [first, *chosen]
     form.changed = True
@@ -370,10 +391,13 @@ def _choose_columns(form: Form, body: list[list[str]], name: str, stated: FileSp
         return False
     if out or feature != form.kept[0]:
         form.notes.append(
-            f"{name}: columns that are no samples were left out: "
+            f"{name}: columns that are no samples were left out of the matrix: "
             + ", ".join(repr(named[at]) for at in sorted(out)[:12])
         )
         form.changed = True
+        form.about |= {named[at]: at for at in sorted(out) if not number[at] or _describes_features(named[at])}
+        if feature != form.kept[0] and not _counts_rows(cells[form.kept[0]]):
+            form.about |= {named[form.kept[0]]: form.kept[0]}
     form.kept = [feature, *samples]
     form.header = [named[at] for at in form.kept]
     if any(re.search(r"[\\/]|\.(bam|sam|raw|mzML|d)$", n) for n in form.header[1:]):
@@ -390,6 +414,11 @@ def _is_annotation(word: str, number: bool, known: bool) -> bool:
     if not number:
         return known or _ANNOTATION.fullmatch(word) is not None
     return _ANNOTATION.fullmatch(word) is not None or _TOTALS.fullmatch(word) is not None
+
+
+def _describes_features(column: str) -> bool:
+    """Tell names, ids and places of features from p-values of detection, which belong to samples."""
+    return _ANNOTATION.fullmatch(normal(column)) is not None and "detection" not in normal(column)
 
 
 def _counts_rows(cells: Sequence[str]) -> bool:

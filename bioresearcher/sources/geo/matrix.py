@@ -22,6 +22,7 @@ from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.missing import is_missing
 from bioresearcher.sources.datasets.table_stream import open_lines
 from bioresearcher.sources.geo.soft import SoftEntity, entities, read_matrix
+from bioresearcher.text.visible import clip
 
 Row = tuple[str, list[str]]
 """(feature, values as written)."""
@@ -228,6 +229,11 @@ COLLAPSE = (
 """The rule in words, for notes."""
 
 
+_ABOUT = re.compile(r"(gene|target)?[ _]?(title|description|name|definition)", re.I)
+"""Columns of a platform, beside that of the symbols, that say what a probe measures."""
+_ABOUT_CHARS = 200
+
+
 @dataclass
 class GeneMap:
     """Mapping probe -> gene symbol, with counts of the probes left out.
@@ -236,12 +242,16 @@ class GeneMap:
         source: Where it comes from, in words, e.g. `column 'Gene Symbol' of GPL96`.
         genes: Probe -> symbol, for probes that name exactly one gene.
         several: Probes that name more than one gene; `none` counts those that name no gene.
+        about: Names of the columns that say what a probe measures, that of the symbols first.
+        texts: Probe -> the cells of these columns as written, also of probes that name no gene or several.
     """
 
     source: str
     genes: dict[str, str] = field(default_factory=dict)
     several: int = 0
     none: int = 0
+    about: tuple[str, ...] = ()
+    texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass
@@ -280,9 +290,12 @@ def read_platform(path: Path, platform: str = "") -> GeneMap | None:
             if column is None:
                 return None
             at = entity.header.index(column)
-            found = GeneMap(f"column {column!r} of {entity.name or path.name}")
+            places = [at, *(n for n, name in enumerate(entity.header) if n != at and _ABOUT.fullmatch(name.strip()))]
+            about = tuple(entity.header[n] for n in places)
+            found = GeneMap(f"column {column!r} of {entity.name or path.name}", about=about)
             for row in entity.rows():
                 add_probe(found, row[0], row[at])
+                found.texts[row[0]] = tuple(clip(row[n], _ABOUT_CHARS) if n < len(row) else "" for n in places)
             return found if found.genes else None
     return None
 

@@ -181,6 +181,11 @@ def write_geo_folder(
             all_notes.append(
                 f"{FEATURES} holds all rows of the source as they are, controls included; {GENES} says which gene each "
                 f"was taken to and if it is the one that stands for it in {MATRIX}."
+                + (
+                    f" It holds the platform's {', '.join(map(repr, genes.about))} as well."
+                    if genes and genes.about
+                    else ""
+                )
             )
         if isinstance(rows, SampleRows):
             for column, measured in rows.measures.items():
@@ -255,9 +260,21 @@ def _write_features(
     kept = prepared.kept or {}
     with open_gzip(folder / FEATURES) as file:
         write_rows(file, ["feature", *rows.samples], ([cell(f), *map(_value, values)] for f, values in rows))
+    about = genes.about if genes is not None and not rows.genes else ()
+    names = [f"platform_{re.sub(r'[^a-z0-9]+', '_', n.lower()).strip('_')}" for n in about]
+    texts = genes.texts if genes is not None else {}
+    blank = ("",) * len(about)
     with open_gzip(folder / GENES) as file:
-        cells = ([cell(f), cell(known.get(f, "")), "yes" if f in kept else "no"] for f, _ in rows)
-        write_rows(file, ["feature", "gene", "kept"], cells)
+        cells = (
+            [
+                cell(f),
+                cell(known.get(f, "")),
+                "yes" if f in kept else "no",
+                *map(cell, texts.get(f, blank) if about else ()),
+            ]
+            for f, _ in rows
+        )
+        write_rows(file, ["feature", "gene", "kept", *names], cells)
     return (
         FileSpec(name="features", kind="expression", path=FEATURES, feature_column="feature", scale=prepared.scale),
         FileSpec(name="feature_genes", kind="table", path=GENES),
