@@ -184,12 +184,13 @@ def unseen_statements(protocol: Protocol, shown: Sequence[str]) -> tuple[UnseenS
     """Return the statements about data with numbers that stand in nothing seen, each number once.
 
     Seen is also what the rehearsal printed. Rounded numbers count as seen, and so does what follows from numbers of the
-    same sentence that were seen. A part and its whole (`105 of 115 arrays`) must stand in one text, or follow from it:
-    each alone may be the number of something else.
+    same sentence that were seen. A part (or what is left without it) and its whole (`105 of 115 arrays`) must stand in
+    one text: each alone may be the number of something else.
     """
     rehearsed = protocol.rehearsal.shown if protocol.rehearsal is not None else ""
-    texts = [_in_text(text) for text in (*shown, rehearsed)]
-    values = frozenset(value for text in texts for value in text)
+    shown = (*shown, rehearsed)
+    values = seen_values(shown)
+    texts = [frozenset(_value(m[0]) for m in _ANY.finditer(text)) for text in shown]
     told: set[float] = set()
     pairs: set[str] = set()
     found = []
@@ -210,11 +211,6 @@ def unseen_statements(protocol: Protocol, shown: Sequence[str]) -> tuple[UnseenS
         if unseen:
             found.append(UnseenStatement(place, sentence, tuple(unseen)))
     return tuple(found)
-
-
-def _in_text(text: str) -> frozenset[float]:
-    """Return the numbers of one text, with what follows from those of a line."""
-    return seen_values((text,))
 
 
 def _parts_of_wholes(sentence: str) -> Iterator[tuple[str, str]]:
