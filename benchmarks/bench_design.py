@@ -41,7 +41,7 @@ from model_answers import as_the_rules
 PAPERS = ("jats/PMC1702562.xml", "jats/PMC2599765.nxml", "jats/PMC1289294.xml")
 ROUNDS = 4
 SENT, NOT_CACHED = 160_000, 70_000
-LOOK = "for file in files():\n    print(file)\nshow(table('samples').describe())\n"
+LOOK = "sheet = table('samples')\nprint(sheet.iloc[:2].to_string())\nshow(sheet.describe())\n"
 QUERIES = ("normalisation of arrays", "differential expression", "survival analysis", "validation in another cohort")
 
 

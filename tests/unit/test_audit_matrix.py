@@ -75,7 +75,9 @@ def test_the_example_s_filled_values_are_stated_per_sample_and_series(example: A
         low, high, size = by_series.min()[series], by_series.max()[series], by_series.size()[series]
         spread = f"{low:,}" if low == high else f"{low:,} to {high:,}"
         assert f"{series}: {spread} in {size} of {size}" in text
-    inner = next(f for f in example.facts if f.dataset == "GSE4335" and "it was filled in" in f.statement)
+    inner = next(
+        f for f in example.facts if f.dataset == "GSE4335" and "was filled in, not measured: in these" in f.statement
+    )
     assert (inner.weight, inner.kind) == (3, "filled values")
     assert next(n.value for n in inner.numbers if n.name == "most repeats in a sample") == max(counts.values())
 
