@@ -180,7 +180,7 @@ def run(tmp_path: Path) -> Callable[..., Any]:
             record = await Runner(folder, inputs, settings, make_backend=backend).run()
         else:
             source = open_source(replay, read_record(RunFolder(replay)))
-            record = await Runner(folder, inputs, settings, replay=source).run()
+            record = await Runner(folder, inputs, settings, make_backend=backend, replay=source).run()
         return folder, record, made
 
     return done
@@ -230,7 +230,8 @@ async def test_code_that_varies_and_prints_the_date_is_replayed_on_another_day(
     assert folder_headline(first) == "2 of 2 questions answered"
     (table,) = first.root.glob("tasks/*/outputs/ages.csv")
     assert ",2031-02-03\n" in table.read_text()
-    again, repeated, _ = await run(replay=first.root)
+    again, repeated, (silent,) = await run(replay=first.root)
+    assert silent.requests == []
     assert repeated.replay_of is not None
     assert repeated.replay_of.differing == (), repeated.replay_of
     assert repeated.replay_of.identical
