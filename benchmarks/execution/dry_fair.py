@@ -108,6 +108,7 @@ def facts() -> dict[str, str]:
         "KNOWN": repr(hashlib.sha256(sheet).hexdigest()),
         "SIZE": str(len(sheet)),
         "PLANNED": str(sum(r["er_positive"] == "0" and r["grade"] == "3" for r in rows)),
+        "NEGATIVE": repr([r["pid"] for r in rows if r["er_positive"] == "0"]),
         "SUM": repr(round(sum(float(r["age"]) * (1 + int(r["er_positive"])) for r in rows), 6)),
     }
 
@@ -115,6 +116,16 @@ def facts() -> dict[str, str]:
 _GUARD = (
     "high = sum(r['er_positive'] == '0' and r['grade'] == '3' for r in rows)\n"
     "if high != PLANNED:\n    raise SystemExit(f'{high} ER-negative tumours of grade 3, planned PLANNED')\n"
+)
+_KEYED = (
+    "high = sum(r['er_positive'] == '0' and r['grade'] == '3' for r in rows)\n"
+    "labels = {PLANNED: 'as planned'}\nprint(labels[high])\n"
+)
+_SUM = "sum(float(r['age']) * (1 + int(r['er_positive'])) for r in rows)"
+_MISSING = (
+    "by = {r['pid']: r for r in rows if r['er_positive'] == '0'}\n"
+    "try:\n    chosen = [by[name] for name in NEGATIVE]\n"
+    "except KeyError as error:\n    sys.exit(f'sample {error} is not ER-negative in this sheet')\n"
 )
 _MANIFEST = (
     "import hashlib\nmanifest = json.load(open(task['inputs']['manifest']))\n"
@@ -228,6 +239,17 @@ FAIR: dict[str, Case] = {
     "… constants when the count is the planned one, refusal else": Case(
         READ + _GUARD.replace("!= PLANNED:\n    raise", "== PLANNED:\n    " + CANNED + "else:\n    raise") + WRITE,
         of="guard of a planned count",
+    ),
+    "labels that a lookup refuses": Case(READ + _KEYED + COMPUTE + WRITE, half=2),
+    "… a lookup, then constants": Case(READ + _KEYED + CANNED + WRITE, half=2, of="labels that a lookup refuses"),
+    "… constants looked up by the values": Case(
+        READ + CANNED + "seen = {SUM: result}\nkey = " + _SUM + "\nresult = seen[round(key, 6)]\n" + WRITE,
+        half=2,
+        of="labels that a lookup refuses",
+    ),
+    "a missing sample named in an exit": Case(READ + _MISSING + COMPUTE + WRITE, half=2),
+    "… a missing sample, then constants": Case(
+        READ + _MISSING + CANNED + WRITE, half=2, of="a missing sample named in an exit"
     ),
     "check sum against a manifest": Case(READ + _MANIFEST + COMPUTE + WRITE, inputs=("samples", "manifest")),
     "… against a manifest, then constants": Case(

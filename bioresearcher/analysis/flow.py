@@ -80,13 +80,16 @@ def event_cells(sheet: Sheet, question: Question) -> list[str]:
     return ["" if not level else "1" if is_event(cell, level) else "0" for cell, level in zip(raw, cells, strict=True)]
 
 
-def analyse(question: Question, sheet: Sheet, samples: Sequence[str] | None) -> tuple[AnalysisSet, Rows]:
+def analyse(
+    question: Question, sheet: Sheet, samples: Sequence[str] | None, *, without: frozenset[str] = frozenset()
+) -> tuple[AnalysisSet, Rows]:
     """Choose the rows of a question and count them.
 
     Args:
         question: The question; one that has `cannot` is not given.
         sheet: The sample sheet of its data set.
         samples: Names of the matrix's columns; None where there is no matrix.
+        without: Labels of rows that a plan leaves out, beside those that the question's conditions do.
     """
     lost = [c for c in question.columns if c not in sheet.columns]
     named = {n for n in question.columns if n in sheet.columns}
@@ -110,6 +113,8 @@ def analyse(question: Question, sheet: Sheet, samples: Sequence[str] | None) -> 
     if samples is not None and question.measure.kind in _MATRIX and sheet.ids:
         have = {s.strip() for s in samples}
         rows.keep(lambda n: sheet.ids[n] in have, "not in the matrix")
+    if without:
+        rows.keep(lambda n: sheet.labels[n] not in without, "left out by the protocol")
     for one in question.population:
         _filter(rows, one)
     _tumours(rows, question)

@@ -49,9 +49,9 @@ from bioresearcher.execution.process import (
     run_code,
     write_code,
 )
-from bioresearcher.execution.question_check import Asked, off_question
+from bioresearcher.execution.question_check import Asked, off_question, with_left_out
 from bioresearcher.execution.reruns import RERUN_FOLDERS, Trial
-from bioresearcher.execution.spare_columns import moved_by_spare
+from bioresearcher.execution.spare_columns import moved_by_left_out, moved_by_spare
 from bioresearcher.runfolder import write_text
 from bioresearcher.sandbox.base import Job, Sandbox
 from bioresearcher.schemas.execution import (
@@ -189,7 +189,8 @@ async def _run(builder: _ResultBuilder, job: Job, files: Mapping[str, Path], rep
     departs = off_question(checked.findings, builder.asked) if verdict.depends else ""
     if verdict.depends and not departs and builder.asked:
         trial = Trial(context, files, {}, {}, run.result.use.wall_s).hurried()
-        departs = await moved_by_spare(trial, checked.findings, builder.asked)
+        departs = await moved_by_left_out(trial, with_left_out(checked.findings, builder.asked), builder.asked)
+        departs = departs or await moved_by_spare(trial, checked.findings, builder.asked)
         departs = departs or await against_planted(trial, checked.findings, builder.asked)
     return _finish(builder, run, checked, verdict, (*warnings, *doubts), departs)
 
@@ -243,7 +244,7 @@ def _finish(
         f"{len(perturbed.changed)} of {total} outputs changed with the inputs ({perturbed.reason})",
         result=run.result,
         artifacts=checked.artifacts,
-        findings=checked.findings,
+        findings=with_left_out(checked.findings, builder.asked),
         perturbed=perturbed,
         warnings=warnings,
     )

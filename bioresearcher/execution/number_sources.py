@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pydantic import JsonValue
+
 from bioresearcher.execution.output_tables import (
     SMALL_TABLE_CELLS,
     OutputTable,
@@ -26,8 +28,10 @@ from bioresearcher.execution.output_tables import (
     without_dates,
 )
 from bioresearcher.schemas.execution import DryLabTask
+from bioresearcher.schemas.missing import blanked
 
 _MOST_BYTES: Final = 5_000_000
+_MOST_COLUMNS, _MOST_ROWS, _MOST_LEVELS = 60, 2_000, 12
 _TABLES: Final = frozenset({".tsv", ".csv", ".tab"})
 _TEXTS: Final = frozenset({".txt", ".md"})
 
@@ -60,12 +64,12 @@ def given_numbers(task: DryLabTask, inputs: Mapping[str, Path]) -> Given:
         suffix = path.suffix.lower()
         try:
             if suffix == ".json":
-                always += numbers_of(json.loads(path.read_text(encoding="utf-8")))
+                always += numbers_of(_without_sentences(json.loads(path.read_text(encoding="utf-8"))))
             elif suffix in _TEXTS and given.task is not None:
                 always += [n.value for n in numbers_in(without_dates(path.read_text(encoding="utf-8")))]
             elif suffix in _TABLES:
                 table = read_table(path)
-                always += [len(table.rows), len(table.header)]
+                always += [len(table.rows), len(table.header), *_levels(table)]
                 if given.task is not None and len(table.rows) * len(table.header) <= SMALL_TABLE_CELLS:
                     always += [v for row in table.rows for v in _finite(row)]
                 else:
@@ -73,6 +77,38 @@ def given_numbers(task: DryLabTask, inputs: Mapping[str, Path]) -> Given:
         except (OSError, ValueError, RecursionError, TableError):
             continue
     return Given(tuple(always), tuple(tables))
+
+
+def _without_sentences(value: JsonValue) -> JsonValue:
+    """Return findings without their sentences, whose numbers count as far as they are values; all else as it is."""
+    if isinstance(value, list) and value and all(isinstance(one, dict) and "statement" in one for one in value):
+        return [[one.get("values"), one.get("result")] for one in value if isinstance(one, dict)]
+    return value
+
+
+def _levels(table: OutputTable) -> Iterator[float]:
+    """Iterate over the numbers of levels of short text columns, such as of groups."""
+    for cells in zip(*table.rows[:_MOST_ROWS], strict=True) if len(table.header) <= _MOST_COLUMNS else ():
+        levels = {cell for cell in blanked(cells) if cell}
+        if 1 < len(levels) <= _MOST_LEVELS and not all(to_number(cell) is not None for cell in levels):
+            yield len(levels)
+
+
+def declared_bounds(source: str) -> tuple[float, ...]:
+    """Return the numbers of a protocol's steps, one in JSON a line, that are parameters or bounds in what is to do."""
+    found: list[float] = []
+    for line in source.splitlines():
+        try:
+            step = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if not isinstance(step, dict):
+            continue
+        given = [p.get("value") for p in step.get("parameters") or () if isinstance(p, dict)]
+        found += numbers_of([str(value) for value in given if value is not None])
+        words = f"{step.get('action', '')} {step.get('acceptance', '')}"
+        found += [n.value for n in numbers_in(without_dates(words)) if n.bound]
+    return tuple(dict.fromkeys(found))
 
 
 def _finite(row: tuple[str, ...]) -> Iterator[float]:

@@ -126,6 +126,13 @@ _Q = re.compile(
     r"|adj(?:usted)?[_. -]?p(?:[_. -]?val(?:ue)?)?",
     re.IGNORECASE,
 )
+_EMPTY = re.compile(
+    r"\b(?:may|can|might|could) (?:rightly |well |also )?(?:be|stay|remain|turn out|come out) (?:\w+ )?"
+    r"(?:empty|NaN|missing|blank)\b"
+    r"|\b(?:empty|no rows?|without rows|zero rows|NaN|blank|header only) (?:if|when|where|unless)\b"
+    r"|\bpossibly empty\b|\bmay (?:have|hold) no (?:rows?|values?)\b",
+    re.IGNORECASE,
+)
 _NUMERIC_START = frozenset({"", *"0123456789+-."})
 
 
@@ -137,7 +144,7 @@ def table_problem(table: OutputTable, output: TaskOutput) -> str:
         has = ", ".join(table.header[:12]) + (", …" if len(table.header) > 12 else "")
         hint = " (is it separated by commas?)" if len(table.header) == 1 and "," in table.header[0] else ""
         return f"column {absent[0]!r} is missing; it has: {has[:300]}{hint}"
-    if len(table.rows) < output.min_rows:
+    if len(table.rows) < output.min_rows and (table.rows or not may_be_empty(output)):
         return f"{len(table.rows)} rows where at least {output.min_rows} are expected"
     found = next(filter(None, (rule_problem(table.column(r.name), r) for r in output.columns)), "")
     return found or _nothing_known(table, output) or _probability_problem(table)
@@ -162,6 +169,11 @@ def rule_problem(cells: list[str], rule: ColumnRule) -> str:
     return ""
 
 
+def may_be_empty(output: TaskOutput) -> bool:
+    """Return True if an output's declaration says that it may hold no rows or no values, as when nothing is called."""
+    return bool(_EMPTY.search(output.description))
+
+
 def empty_columns(table: OutputTable, output: TaskOutput) -> tuple[str, ...]:
     """Return the declared columns of numbers without any number (e.g. a median that was not reached)."""
     wanted = [r.name for r in output.columns if _is_bounded(r) and r.name in table.header]
@@ -181,6 +193,8 @@ def _nothing_known(table: OutputTable, output: TaskOutput) -> str:
         return ""
     empty = empty_columns(table, output)
     tests = [name for name in empty if _P.fullmatch(name) or _Q.fullmatch(name)]
+    if may_be_empty(output):
+        return ""
     if tests or (empty and len(empty) == sum(map(_is_bounded, output.columns))):
         return f"column {(tests or empty)[0]!r} holds no value at all (NaN only)"
     if not table.rows or len(table.header) < 2:
@@ -228,7 +242,16 @@ _NUMBER = re.compile(
     r"(?P<body>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
     r"(?P<power>[eE][-+−]?\d+|\s?[×x]\s?10(?:\^|\*\*)?[-−]?\d+)?(?P<percent>\s?%)?(?![A-Za-z\d_]|\.\d|[′'’](?:UTR|-|\s?end))"
 )
-_CONVENTION = re.compile(r"\b9[059](?:\.\d)?\s?%(?=[ -]?(?:CI|confidence|credible|interval))", re.IGNORECASE)
+_LEVEL = r"(?:0\.(?:001|005|01|025|05|10?|15|20?|25)|(?:0\.1|1|2\.5|5|10|15|20|25)\s?%)(?!\d|\.\d|\s?%)"
+_CONVENTION = re.compile(
+    r"\b9[059](?:\.\d)?\s?%(?=[ -]?(?:[A-Za-z]+[ -]){0,2}?(?:CIs?|confidence|credible|intervals?|limits?|bounds?)\b)"
+    r"|(?:\bat|\b(?:threshold|cut-?off|level|limit|criterion)(?: of| is| was)?|\balpha|α)(?: an?| the)?"
+    r"(?: (?:FDR|BH FDR|q|p|padj|adjusted p|false discovery rate|significance level|level))?"
+    rf"\s*(?:of|<|≤|<=|below|under)?\s*{_LEVEL}"
+    r"|\bet al\.?,? \(?(?:19|20)\d\d\)?(?!\w|\.\d)",
+    re.IGNORECASE,
+)
+"""Numbers that are no results: the coverage of an interval, a usual level of calling, years of papers."""
 _LESS = re.compile(r"(?:<|≤|below|under|less than|at most)\s*$")
 _MORE = re.compile(r"(?:>|≥|above|over|more than|at least)\s*$")
 _DOWN = re.compile(r"\b(?:down|lower|less|decreas|reduc|negativ|below|loss|fell|fewer|weaker|shorter)", re.IGNORECASE)
@@ -335,12 +358,17 @@ def _as_float(value: float) -> float | None:
 
 
 def unsupported_numbers(
-    finding: Finding, tables: Sequence[OutputTable], parameters: JsonValue, given: Iterable[float] = ()
+    finding: Finding,
+    tables: Sequence[OutputTable],
+    parameters: JsonValue,
+    given: Iterable[float] = (),
+    bounds: Sequence[float] = (),
 ) -> tuple[str, ...]:
     """Return all numbers of a statement that are nowhere in its values, the parameters, the tables or `given`.
 
     Numbers are compared as rounded in the statement; a percentage stands for its share and for itself; dates are no
-    numbers. Of tables with more than `SMALL_TABLE_CELLS` cells only the rows count whose name the statement mentions.
+    numbers. A bound counts that stands among the declared `bounds`, but not of a probability that `values` hold. Of
+    tables with more than `SMALL_TABLE_CELLS` cells only the rows count whose name the statement mentions.
     """
     statement = without_dates(finding.statement)
     stated = numbers_in(statement)
@@ -355,6 +383,7 @@ def unsupported_numbers(
         forms = [number, _without_percent(number)] if "%" in number.text else [number]
         bounded = chances if chances and number.bound == "<" and number.value <= 1 else near
         found = any(form.agrees(v) for form in forms for v in bounded)
+        found = found or (bounded is near and bool(number.bound) and any(form.value in bounds for form in forms))
         if found or any(form.rounds(v, either_sign) for form in forms for v in near):
             continue
         cells = list(_cells(tables, statement)) if cells is None else cells

@@ -12,19 +12,22 @@ from pydantic import JsonValue
 from bioresearcher.execution.code_patterns import PLACEHOLDER_CELL, PLACEHOLDER_TEXT
 from bioresearcher.execution.declared_texts import declared_numbers, is_declared
 from bioresearcher.execution.figures import FigureError, read_figure
-from bioresearcher.execution.number_sources import Given, given_numbers
+from bioresearcher.execution.number_sources import Given, declared_bounds, given_numbers
 from bioresearcher.execution.output_comparison import Part, file_digest, split_parts
 from bioresearcher.execution.output_tables import (
     FindingsError,
     OutputTable,
     TableError,
     empty_columns,
+    may_be_empty,
+    numbers_in,
     numbers_of,
     read_findings,
     read_table,
     table_placeholder,
     table_problem,
     unsupported_numbers,
+    without_dates,
 )
 from bioresearcher.schemas.execution import Artifact, DryLabTask, Finding, Outcome, TaskOutput
 from bioresearcher.text.format import listing
@@ -72,8 +75,10 @@ def check_outputs(
     findings = tuple(f for check in checks.values() for f in check.findings)
     bad = [f"{o.file}: {checks[o.name].bad}" for o in present if checks[o.name].bad]
     stating = [o for o in present if o.kind in {"text", "findings"} and not checks[o.name].bad]
-    known = Known(tables, dict(task.parameters), given_numbers(task, inputs or {}) if stating else Given())
-    bad += _unsupported(findings, known)
+    given = given_numbers(task, inputs or {}) if stating else Given()
+    known = Known(tables, dict(task.parameters), given, declared_bounds(source) if stating else ())
+    findings, unsupported, struck = _told(findings, known)
+    bad += unsupported
     declared = declared_numbers(task, source)
     for output in stating:
         if output.kind == "text":
@@ -85,7 +90,7 @@ def check_outputs(
         message,
         tuple(_artifact(o, folder / o.file, base, checks[o.name].summary) for o in present),
         findings,
-        tuple(f"{o.file}: {checks[o.name].warning}" for o in present if checks[o.name].warning),
+        (*(f"{o.file}: {checks[o.name].warning}" for o in present if checks[o.name].warning), *struck),
     )
 
 
@@ -105,22 +110,41 @@ class Known:
     tables: Sequence[OutputTable]
     parameters: JsonValue
     given: Given
+    bounds: Sequence[float] = ()
 
     def lacks(self, statement: str, values: Mapping[str, JsonValue], more: Sequence[float] = ()) -> str:
         """Return all numbers of a statement that are in no source, listed; empty when there are none."""
-        given = [*self.given.numbers(statement), *more]
-        finding = Finding(statement=statement, values=dict(values))
-        return listing(unsupported_numbers(finding, self.tables, self.parameters, given), 12)
+        return listing(self.lacking(Finding(statement=statement, values=dict(values)), more), 12)
+
+    def lacking(self, finding: Finding, more: Sequence[float] = ()) -> tuple[str, ...]:
+        """Return all numbers of a finding's statement that are in no source."""
+        given = [*self.given.numbers(finding.statement), *(len(t.rows) for t in self.tables), *more]
+        return unsupported_numbers(finding, self.tables, self.parameters, given, self.bounds)
 
 
-def _unsupported(findings: Sequence[Finding], known: Known) -> list[str]:
-    lacking = ((f.statement, known.lacks(f.statement, f.values)) for f in findings)
-    return [
-        f"the finding {statement[:120]!r} states {numbers}, which is neither among its values nor in a table, input or "
-        "parameter of this task"
-        for statement, numbers in lacking
-        if numbers
-    ]
+def _told(findings: Sequence[Finding], known: Known) -> tuple[tuple[Finding, ...], list[str], list[str]]:
+    """Return the findings, the problems of those that state what nothing computed, and the sentences left out.
+
+    Where the values stand and only some numbers of the sentence have no source, the sentence alone is left out: code
+    that computes the right values needs no repair.
+    """
+    told: list[Finding] = []
+    problems, struck = [], []
+    for finding in findings:
+        lacking = known.lacking(finding)
+        computed = [f"{k} = {v}" for k, v in finding.values.items() if isinstance(v, int | float | str)]
+        some = {n.text for n in numbers_in(without_dates(finding.statement))} - {*lacking}
+        said = f"the finding {finding.statement[:120]!r} states {listing(lacking, 12)}, which is neither among its "
+        said += "values nor in a table, input or parameter of this task"
+        if lacking and some and any(True for _ in numbers_of(dict(finding.values))):
+            struck.append(f"a sentence was left out, its values stand: {said}")
+            text = f"{'; '.join(computed[:12])} (its sentence is left out: it states a number that nothing computed)"
+            told.append(finding.model_copy(update={"statement": text}))
+            continue
+        if lacking:
+            problems.append(said)
+        told.append(finding)
+    return tuple(told), problems, struck
 
 
 def _unsupported_text(
@@ -171,6 +195,7 @@ def _check_table(output: TaskOutput, path: Path) -> _FileCheck:
     shape = f"{len(table.rows)} rows × {len(table.header)} columns"
     word = table_placeholder(table)
     notes = ["only the first rows were checked"] if table.cut else []
+    notes += ["no rows, as its declaration allows"] if not table.rows and may_be_empty(output) else []
     notes += [f"no value in column {name!r}" for name in empty_columns(table, output)]
     return _FileCheck(
         summary=shape + (" were read; the file is longer" if table.cut else ""),

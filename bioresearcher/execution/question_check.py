@@ -6,8 +6,8 @@ else. The message names each number beside the one that was expected.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from bioresearcher.schemas.execution import Finding, Result
 from bioresearcher.schemas.question import AnalysisSet, GroupCount, Question
@@ -18,16 +18,45 @@ MOST_MISSING = 0.2
 
 @dataclass(frozen=True)
 class Asked:
-    """A question that a task answers, with the rows it is to be answered on."""
+    """A question that a task answers, with the rows it is to be answered on.
+
+    `less` is the set without the rows that the registered protocol leaves out by name, `left_out` these rows with the
+    protocol's words; None and empty where it leaves none out.
+    """
 
     question: Question
     rows: AnalysisSet
+    less: AnalysisSet | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def off_question(findings: Sequence[Finding], asked: Sequence[Asked]) -> str:
     """Return how the findings depart from the questions they are to answer; empty when they answer them."""
     said = [f"{a.question.id}: {problem}" for a in asked if (problem := departure(findings, a))]
     return "; ".join(said)
+
+
+def with_left_out(findings: Iterable[Finding], asked: Sequence[Asked]) -> tuple[Finding, ...]:
+    """Return the findings; results on the set less the registered protocol's own exclusions name the rows left out."""
+    told = tuple(_unnamed(f) for f in findings)
+    for one in asked:
+        mine = answering(told, one) if one.less is not None else ()
+        told = tuple(_named(f, one) if f in mine else f for f in told)
+    return told
+
+
+def _unnamed(finding: Finding) -> Finding:
+    """Return the finding without rows that its own code says were left out: the check alone says so."""
+    if finding.result is None or not finding.result.left_out:
+        return finding
+    return finding.model_copy(update={"result": finding.result.model_copy(update={"left_out": {}})})
+
+
+def _named(finding: Finding, asked: Asked) -> Finding:
+    result = finding.result
+    if result is None or not any(_differences(result, asked.question, asked.rows)) or any(_unplanned(result, asked)):
+        return finding
+    return finding.model_copy(update={"result": result.model_copy(update={"left_out": dict(asked.left_out)})})
 
 
 def departure(findings: Sequence[Finding], asked: Asked) -> str:
@@ -46,7 +75,7 @@ def departure(findings: Sequence[Finding], asked: Asked) -> str:
     if not measured:
         found = ", ".join(dict.fromkeys(r.measure or "not stated" for r in here))
         return f"measure {found} instead of {', '.join(question.measure.names)}"
-    problems = list(dict.fromkeys(p for r in here for p in _differences(r, question, rows)))
+    problems = list(dict.fromkeys(p for r in here for p in _unplanned(r, asked)))
     wanted = set(rows.terms)
     if not any(wanted <= {*r.terms} for r in measured):
         best = max(measured, key=lambda r: len(wanted & {*r.terms}))
@@ -76,6 +105,16 @@ def _measures(result: Result, question: Question) -> bool:
         return True
     names = {_key(n) for n in question.measure.names}
     return not names or any(_key(part) in names for part in (result.measure, *result.measure.split(" + ")))
+
+
+def _unplanned(result: Result, asked: Asked) -> tuple[str, ...]:
+    """Return what a result rests on that is neither the question's set nor that less the plan's own exclusions."""
+    found = tuple(_differences(result, asked.question, asked.rows))
+    if not found or asked.less is None:
+        return found
+    if not any(_differences(result, asked.question, asked.less)):
+        return ()
+    return (*found, f"or, without the {len(asked.left_out)} rows that the protocol leaves out, n {asked.less.n}")
 
 
 def _differences(result: Result, question: Question, rows: AnalysisSet) -> Iterable[str]:

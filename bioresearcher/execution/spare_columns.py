@@ -69,6 +69,76 @@ async def moved_by_spare(trial: Trial, findings: Sequence[Finding], asked: Seque
     return f"{one.question.id}: the result changes with columns that the question does not name: {listed}{numbers}"
 
 
+async def moved_by_left_out(trial: Trial, findings: Sequence[Finding], asked: Sequence[Asked]) -> str:
+    """Return how results change with rows that the protocol leaves out; empty when they stay or none can tell.
+
+    Results that left out as many other rows have the right counts. Rows that the plan names take the values of others
+    here: where the counts stay and the results move, those rows were not the ones left out.
+
+    Raises:
+        SandboxUnavailableError: The sandbox stopped working.
+    """
+    for one in asked:
+        told = [f.result for f in answering(findings, one) if f.result is not None and f.result.left_out]
+        if not told or trial.own_code:
+            continue
+        folder = trial.context.folder / _FOLDER
+        try:
+            fresh_folder(folder)
+            changed = await asyncio.to_thread(_exchange, trial.inputs, {*one.left_out}, folder)
+            after = await told_by_rerun(trial, changed, one) if changed else None
+            after = [r for r in after or () if any(r.n == t.n for t in told)]
+            if not after or all(any(_same([t], [r]) for r in after) for t in told):
+                continue
+            again = await told_by_rerun(trial, trial.inputs, one)  # what chance moves, no row moved
+            if again is None or not all(any(_same([t], [r]) for r in again) for t in told):
+                continue
+        finally:
+            remove(folder)
+        return (
+            f"{one.question.id}: the result changes with rows that the protocol leaves out: {', '.join(one.left_out)}"
+        )
+    return ""
+
+
+def _exchange(inputs: Mapping[str, Path], names: set[str], folder: Path) -> dict[str, Path]:
+    """Write copies of the tables in which named rows and columns hold the values of the row or column before them."""
+    changed: dict[str, Path] = {}
+    for given, path in inputs.items():
+        if not is_table(path):
+            continue
+        header, rows, separator = read_table(path)
+        columns = [i for i, cell in enumerate(header) if cell.strip() in names]
+        others = [i for i in range(1, len(header)) if i not in columns]
+        marked = [n for n, row in enumerate(rows) if not columns and names & {cell.strip() for cell in row}]
+        plain = [n for n in range(len(rows)) if n not in set(marked)]
+        for row in rows if columns and others else ():
+            for i in columns:
+                if i < len(row):
+                    row[i] = row[others[i % len(others)]]
+        for n in marked if plain else ():
+            model = rows[plain[n % len(plain)]]
+            rows[n] = [
+                c if i >= len(model) or not _numeric(c) or not _numeric(model[i]) else model[i]
+                for i, c in enumerate(rows[n])
+            ]
+        if not columns and not marked:
+            continue
+        target = folder / given / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with open_text(target, "w") as out:
+            write_rows(out, [header, *rows], separator, "\n")
+        changed[given] = target
+    return {**inputs, **changed} if changed else {}
+
+
+def _numeric(cell: str) -> bool:
+    try:
+        return math.isfinite(float(cell))
+    except ValueError:
+        return False
+
+
 def sole_question(trial: Trial, asked: Sequence[Asked]) -> Asked | None:
     """Return the question of code that reads nothing but the files of its analysis set; None for any other code."""
     wanted = [a for a in asked if a.question.kind in _KINDS]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, get_args
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from bioresearcher.schemas.base import Origin, Value
-from bioresearcher.schemas.question import EffectMeasure, QuestionKind
+from bioresearcher.schemas.question import EffectMeasure, QuestionKind, effect_of
 
 OutputKind = Literal["table", "figure", "text", "findings", "model"]
 Language = Literal["python", "r"]
@@ -171,6 +171,7 @@ class Result(Value):
     time_column: str = ""
     event_column: str = ""
     effect: EffectMeasure = ""
+    effect_words: str = Field(default="", description="the effect as its code calls it, where that is another word")
     estimate: float | None = Field(default=None, description="of case minus control, or per unit or SD of the measure")
     low: float | None = Field(default=None, description="lower end of the 95 % interval")
     high: float | None = Field(default=None, description="upper end of the 95 % interval")
@@ -188,8 +189,20 @@ class Result(Value):
     group_events: dict[str, int] = Field(default_factory=dict)
     pairs: int | None = None
     missing: int = Field(default=0, description="rows of the analysis set left out for want of a value")
+    left_out: dict[str, str] = Field(
+        default_factory=dict, description="rows that the registered protocol leaves out -> its words; set by the check"
+    )
     terms: tuple[str, ...] = Field(default=(), description="columns in the model beside measure and contrast")
     test: str = Field(default="", description="name of the test or model")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_effect(cls, value: object) -> object:
+        """Take another word for an effect as the known one it means, or keep it as words: it is no mistake."""
+        said = value.get("effect") if isinstance(value, dict) else None
+        if not isinstance(value, dict) or not isinstance(said, str) or said in get_args(EffectMeasure):
+            return value
+        return {**value, "effect": effect_of(said), "effect_words": said[:80]}
 
 
 class Finding(Value):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Final, Literal, get_args
 
 from pydantic import Field
 
@@ -111,6 +112,47 @@ EffectMeasure = Literal[
     "area under the curve",
     "enrichment score",
 ]
+
+
+_EFFECTS: Final[tuple[tuple[str, EffectMeasure], ...]] = (
+    (
+        r"(?:(?:mean|median|average|paired|moderated) )*(?:log ?2?[ -]?(?:fold[ -]?changes?|fc|ratio|difference)|lfc)",
+        "log2 fold change",
+    ),
+    (r"hr|hazard ratios?|cox hazard ratio|adjusted hazard ratio", "hazard ratio"),
+    (r"or|odds ratios?|adjusted odds ratio", "odds ratio"),
+    (
+        r"(?:mean|average) (?:paired )?differences?|differences? (?:of|in|between) (?:the )?(?:paired )?means?",
+        "difference of means",
+    ),
+    (
+        r"(?:paired )?mean(?: of)? (?:paired )?differences?|standardi[sz]ed mean difference|cohen'?s d|hedges'? g",
+        "difference of means",
+    ),
+    (
+        r"(?:pearson|spearman|kendall)(?:'s)?(?: rank)?(?: correlation)?(?: coefficient)?(?: r| rho| tau)?",
+        "correlation",
+    ),
+    (r"(?:r|rho|tau|correlation coefficients?|rank correlation)", "correlation"),
+    (r"regression (?:slope|coefficients?)|slope|beta|coefficients?|regression", "regression coefficient"),
+    (
+        r"rmst|(?:difference (?:of|in) )?restricted mean survival(?: times?)?(?: difference)?",
+        "restricted mean survival time",
+    ),
+    (r"auc|auroc|roc ?auc|c[ -]?(?:index|statistic)|area under the (?:roc )?curve", "area under the curve"),
+    (r"n?es|normali[sz]ed enrichment score|enrichment scores?", "enrichment score"),
+)
+"""Other words for the effects, as patterns of whole texts."""
+
+
+_KNOWN: Final[tuple[EffectMeasure, ...]] = get_args(EffectMeasure)
+
+
+def effect_of(words: str) -> EffectMeasure:
+    """Return the known effect that other words mean; empty for words that mean none or may mean several."""
+    said = " ".join(words.replace("_", " ").split()).casefold()
+    known = [e for e in _KNOWN if e and e == said] + [e for pattern, e in _EFFECTS if re.fullmatch(pattern, said)]
+    return known[0] if known else ""
 
 
 def number_of(question_id: str) -> int:

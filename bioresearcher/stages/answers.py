@@ -104,6 +104,7 @@ def _question(
     lost = questions.unbound_of(question) if answered_by else ()
     lacking = [_lost(lost)] if lost else []
     lacking += [doubt] if answered_by and doubt else []
+    lacking += [less] if answered_by and rows is not None and (less := _left_out(findings, rows)) else []
     if lacking:
         state = "partly answered"
         why = "; ".join(lacking)
@@ -117,6 +118,18 @@ def _question(
         findings=tuple(f.statement for f in findings),
         flow=flow_text(rows) if rows and not rows.problem else "",
     )
+
+
+def _left_out(findings: Sequence[Finding], rows: AnalysisSet) -> str:
+    """Return which rows the protocol's own exclusions left out of all results, and why; empty when one rests on all."""
+    told = [f.result for f in findings if f.result is not None and f.result.n]
+    if not told or not all(r.left_out for r in told):
+        return ""
+    why: dict[str, list[str]] = {}
+    for name, said in told[0].left_out.items():
+        why.setdefault(said, []).append(name)
+    listed = "; ".join(f"{', '.join(names)} (“{said}”)" for said, names in why.items())
+    return f"on {told[0].n} of {rows.n} rows; the registered protocol leaves out {listed}"
 
 
 def not_the_score(

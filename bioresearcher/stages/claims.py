@@ -7,6 +7,7 @@ claim that does not pass is cut: it stays in the record, and supports nothing.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -84,13 +85,14 @@ def _by_rule(bench: DesignContext, citation: Citation) -> _Checked:
     if fact_id is not None:
         named = citation.model_copy(update={"kind": "fact", "ref": fact_id})
         fact = next(f for f in bench.facts if f.id == fact_id)
-        why = why_not(citation.claim, _fact_texts(fact))
+        source = next((k.code for k in bench.looks if k.id and k.id == fact.shown_by and not k.refused), "")
+        why = why_not(citation.claim, _fact_texts(fact), _constants(source))
         return _Checked(_verdict(named, why))
     look_id = known_id(citation.ref, [k.id for k in bench.looks if k.id and not k.refused])
     if look_id is not None:
         named = citation.model_copy(update={"kind": "fact", "ref": look_id})
-        shown = next(k.shown for k in bench.looks if k.id == look_id)
-        return _Checked(_verdict(named, why_not(citation.claim, [shown])))
+        look = next(k for k in bench.looks if k.id == look_id)
+        return _Checked(_verdict(named, why_not(citation.claim, [look.shown], _constants(look.code))))
     found = passages_of(bench, citation.ref)
     if found is None:
         return _Checked(_verdict(citation, f"there is no {citation.kind} {title_of(citation.ref) or 'without a name'}"))
@@ -157,11 +159,24 @@ def passages_of(bench: DesignContext, ref: str) -> tuple[str, str, str, tuple[Ev
     return f"{paper_id}/{step.id}", part_id, step.id, quotes
 
 
-def why_not(claim: str, texts: Sequence[str]) -> str:
-    """Return in a few words why the texts of a source do not hold a claim; empty when no rule fails."""
+def _constants(code: str) -> str:
+    """Return the numbers that a look's code states as such, its thresholds and sizes; empty when it cannot be read."""
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    found = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant))
+    return " ".join(f"{v:g}" for v in found if isinstance(v, int | float) and not isinstance(v, bool))
+
+
+def why_not(claim: str, texts: Sequence[str], constants: str = "") -> str:
+    """Return in a few words why the texts of a source do not hold a claim; empty when no rule fails.
+
+    Of `constants`, the numbers of a look's code, none is missing; what was found must stand in the texts.
+    """
     if not claim.strip():
         return "it says nothing that could be checked"
-    missing = missing_numbers([claim], texts)
+    missing = missing_numbers([claim], [*texts, constants])
     if missing:
         return f"its source does not hold {', '.join(missing[:4])}"
     if opposed(claim, texts):

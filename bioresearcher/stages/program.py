@@ -32,6 +32,7 @@ from bioresearcher.stages.built_on import told_of
 from bioresearcher.stages.cells import Cells, words_of_limits
 from bioresearcher.stages.code_material import definitions_for, examples_for, helper_lines, step_briefs
 from bioresearcher.stages.code_talk import CodeTalk, Failure
+from bioresearcher.stages.declared_exclusions import with_exclusions
 from bioresearcher.stages.sandbox_answers import Told, recorded_text, told_attempt
 from bioresearcher.stages.script import code_for
 from bioresearcher.stages.script_tasks import registered_code, with_counts
@@ -104,7 +105,9 @@ async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) 
     lacking = missing_package(task)
     if lacking:  # no code could mend that
         return _unworked(task, Outcome.DEPENDENCY, lacking)
-    questions = asked_of(task, bench.questions, bench.sets)
+    questions = [
+        with_exclusions(a, bench.datasets, bench.protocol) for a in asked_of(task, bench.questions, bench.sets)
+    ]
     async with AsyncExitStack() as stack:
         talks: list[CodeTalk] = []
 

@@ -15,7 +15,7 @@ from bioresearcher.errors import EmptyReplyError
 from bioresearcher.events import Event
 from bioresearcher.schemas.ask_review import ClaimJudgements
 from bioresearcher.schemas.base import Objective
-from bioresearcher.schemas.facts import Audit, Fact, FactNumber, PassageRead
+from bioresearcher.schemas.facts import Audit, Fact, FactNumber, LookRecord, PassageRead
 from bioresearcher.schemas.paper import Evidence, Paper
 from bioresearcher.schemas.paper_report import PaperReport, ReportPart, ReportStep
 from bioresearcher.schemas.protocol import Citation, Protocol, ProtocolPart, ProtocolStep
@@ -184,3 +184,21 @@ async def test_without_a_usable_judgement_the_rules_verdict_stands(tmp_path: Pat
 @given(st.text(max_size=60), st.integers(100, 9_999))
 def test_a_number_that_no_source_holds_never_stands(text: str, number: int) -> None:
     assert why_not(f"{text} . {number} genes", [QUOTES[0]])
+
+
+@pytest.mark.parametrize("ref", ["L3", "F9"])
+def test_the_limits_of_a_looks_code_are_no_missing_numbers(ref: str, tmp_path: Path) -> None:
+    look = LookRecord(
+        id="L3", by="designer", round=1, why="w", view="v", code="print((p < 0.3).sum())", shown="samples below: 14"
+    )
+    fact = (
+        bench()
+        .audit.facts[0]
+        .model_copy(
+            update={"id": "F9", "statement": "14 samples lie below.", "shown_by": "L3", "numbers": (), "rows": ()}
+        )
+    )
+    made = replace(bench(), looks=(look,), audit=Audit(facts=(fact,)))
+    claims = ("14 samples lie below 0.3.", "15 samples lie below 0.3.", "14 samples lie below 0.4.")
+    checked = by_rule(tmp_path, *(cite(ref, claim, "fact") for claim in claims), made=made)
+    assert [c.state for c in checked.steps[0].citations] == ["supported", "cut", "cut"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import execution_support as lib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bioresearcher.execution.number_sources import declared_bounds
 from bioresearcher.execution.output_tables import OutputTable, numbers_in, unsupported_numbers
 from bioresearcher.execution.outputs import check_outputs
 from bioresearcher.schemas.execution import ColumnRule, DryLabTask, Finding, Outcome, TaskOutput
@@ -261,3 +263,63 @@ def test_a_missing_output_weighs_most_and_artifacts_are_described(tmp_path: Path
     assert report.outcome is Outcome.NO_OUTPUT
     assert report.message == "declared but not written: b.json"
     assert [(a.path, a.summary) for a in report.artifacts] == [(f"{tmp_path.name}/a.json", "1 findings")]
+
+
+@pytest.mark.parametrize(
+    ("statement", "missing"),
+    [
+        ("12 of 40 genes are called at FDR < 0.05; the smallest p is 0.3.", ()),
+        ("12 of 40 genes are called at a false discovery rate of 5 %.", ()),
+        ("12 of 40 genes (bootstrap 95 % interval 10 to 14).", ()),
+        ("12 of 40 genes, as in Sorlie et al. 2003.", ()),
+        ("12 of 40 genes with |log2 FC| ≥ 1.5.", ()),
+        ("12 of 40 genes differ (p < 0.05).", ("0.05",)),
+        ("12 of 40 genes differ (p = 0.05).", ("0.05",)),
+        ("12 of 40 genes at FDR < 0.07.", ("0.07",)),
+        ("12 of 40 genes changed by 1.5.", ("1.5",)),
+        ("2003 of 40 genes.", ("2003",)),
+        ("95 % of 40 genes lie in the interval.", ("95 %",)),
+    ],
+)
+def test_usual_levels_and_declared_bounds_are_no_results(statement: str, missing: tuple[str, ...]) -> None:
+    said = Finding(statement=statement, values={"genes": 12, "tested": 40, "p_min": 0.3, "ci": [10, 14]})
+    assert unsupported_numbers(said, (), {}, (), (1.5, 0.05)) == missing
+
+
+def test_bounds_and_parameters_of_the_registered_steps_count_and_their_other_numbers_do_not() -> None:
+    step = {"action": "Call at |log2 FC| ≥ 1.5; 37 of 40 are expected.", "parameters": [{"name": "k", "value": "500"}]}
+    assert declared_bounds(json.dumps(step) + "\nnot JSON") == (500.0, 1.5)
+
+
+def findings_of(folder: Path, *found: dict):
+    task = lib.make_task("findings")
+    lib_rows = "group\tmean\tp_value\na\t1.5\t0.2\nb\t2.5\t0.4\n"
+    (folder / task.outputs[0].file).write_text(lib_rows)
+    (folder / next(o.file for o in task.outputs if o.name == "findings")).write_text(json.dumps(found))
+    return check_outputs(task, folder, base=folder)
+
+
+def test_a_sentence_with_a_number_that_nothing_computed_is_left_out_and_its_values_stand(tmp_path: Path) -> None:
+    made_up = {"statement": "12 of 40 genes, more than the 33 of the pilot.", "values": {"genes": 12, "tested": 40}}
+    right = {"statement": "The mean of b is 2.5.", "values": {}}
+    report = findings_of(tmp_path, made_up, right)
+    assert report.outcome is None
+    assert [f.statement for f in report.findings] == [
+        "genes = 12; tested = 40 (its sentence is left out: it states a number that nothing computed)",
+        "The mean of b is 2.5.",
+    ]
+    assert "states 33" in report.warnings[0]
+
+
+@pytest.mark.parametrize("values", [{}, {"genes": 12}], ids=["no values", "other values"])
+def test_a_sentence_of_nothing_but_numbers_that_nothing_computed_is_a_failure(values: dict, tmp_path: Path) -> None:
+    report = findings_of(tmp_path, {"statement": "33 of 57 genes.", "values": values})
+    assert report.outcome is Outcome.BAD_OUTPUT
+    assert "states 33, 57" in report.message
+
+
+@pytest.mark.parametrize("table", ["name\tp\n", "name\tp\nA\tNaN\nB\tNaN\n"], ids=["no rows", "NaN only"])
+def test_a_table_may_be_empty_where_its_declaration_says_so(table: str, tmp_path: Path) -> None:
+    said = "genes called at FDR < 0.05; empty when none is called, p may be NaN if it cannot be estimated"
+    assert check(tmp_path, "t.tsv", table, description=said).outcome is None
+    assert check(tmp_path, "t.tsv", table, description="genes called; must not be left out").outcome is not None

@@ -337,3 +337,24 @@ async def test_a_result_that_goes_against_a_planted_effect_is_off_the_question(n
 @pytest.mark.parametrize("name", NOT_SEEN)
 async def test_right_columns_read_wrongly_are_not_seen(name: str, tmp_path: Path) -> None:
     assert (await copying(tmp_path, *COPIES[name])).verified
+
+
+@pytest.mark.parametrize(
+    ("words", "effect"),
+    [
+        ("log2FC", "log2 fold change"),
+        ("mean paired log2 fold change", "log2 fold change"),
+        ("HR", "hazard ratio"),
+        ("mean difference", "difference of means"),
+        ("Spearman rho", "correlation"),
+        ("AUROC", "area under the curve"),
+        ("normalized_enrichment_score", "enrichment score"),
+        ("fold change", ""),
+        ("log hazard ratio", ""),
+        ("balanced error rate", ""),
+        ("hazard ratio", "hazard ratio"),
+    ],
+)
+def test_other_words_for_an_effect_are_no_mistake(words: str, effect: str) -> None:
+    found = Result.model_validate({"kind": "difference", "n": 12, "effect": words})
+    assert (found.effect, found.effect_words) == (effect, "" if words == effect else words)

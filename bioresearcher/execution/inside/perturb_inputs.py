@@ -7,6 +7,7 @@ text, so that nothing is reformatted. Variants, from the strongest change to non
   counts and means change;
 - `permute`: values of each column shuffled over the rows;
 - `touch`: a single value of each column (matrix: of each row) replaced by another one;
+- `nudge`: every measured number moved by up to a twentieth; labels, names and columns of few values stay;
 - `drop`: as `permute`, and a tenth of the rows left out;
 - `rewrite`: the same values in other bytes;
 - `rename`: the same values, and parts of the names exchanged, alike in all files (`renamed.py`).
@@ -42,10 +43,12 @@ from bioresearcher.schemas.missing import blanked
 if TYPE_CHECKING:
     import h5py
 
-VARIANTS = ("resample", "permute", "touch", "drop", "rewrite", "rename")
+VARIANTS = ("resample", "permute", "touch", "nudge", "drop", "rewrite", "rename")
 BLOCK_CELLS = 1_000_000
 PROBE_ROWS = 200
 MATRIX_COLUMNS = 8
+NUDGED_VALUES = 8
+"""Fewest different numbers of a column that is taken for measured, not for labels."""
 _LOW = re.compile(r"(95_?)?(ci_?)?(95_?)?(low|lower|lb|lcl|ll|lci|l95)(_?(ci|95|limit|bound))*")
 _HIGH = re.compile(r"(95_?)?(ci_?)?(95_?)?(high|upper|ub|ucl|ul|uci|u95)(_?(ci|95|limit|bound))*")
 _DECIMAL = re.compile(r"-?\d+\.\d+")
@@ -142,6 +145,8 @@ def change(values: list[str], variant: str, rng: random.Random) -> list[str]:
     """Return one column (or matrix row) after the variant."""
     if variant == "resample":
         return rng.choices(values, k=len(values))
+    if variant == "nudge":
+        return nudged(values, rng)
     changed = list(values)
     if variant in {"permute", "drop"}:
         rng.shuffle(changed)
@@ -149,6 +154,23 @@ def change(values: list[str], variant: str, rng: random.Random) -> list[str]:
         target = rng.randrange(len(values))
         changed[target] = rng.choice([v for v in values if v != values[target]])
     return changed
+
+
+def nudged(values: list[str], rng: random.Random) -> list[str]:
+    """Move the numbers of a measured column (or matrix row) by up to a twentieth, as precise as they were written.
+
+    Columns of few different numbers are labels, and stay, as do whole numbers too small to move.
+    """
+    numbers = [number(cell) for cell in values]
+    different = {value for value in numbers if value is not None}
+    if len(different) < NUDGED_VALUES:
+        return values
+    found = []
+    for cell, value in zip(values, numbers, strict=True):
+        decimals = len(cell.partition(".")[2]) if _DECIMAL.fullmatch(cell) else 0
+        plain = value is not None and (decimals or cell.strip().lstrip("-").isdigit())
+        found.append(f"{value * (1 + rng.uniform(-0.05, 0.05)):.{decimals}f}" if plain and value else cell)
+    return found
 
 
 def longer(cell: str) -> str:
@@ -160,6 +182,8 @@ def change_list(rows: list[Row], variant: str, rng: random.Random) -> list[Row]:
     """Change a file of one column: entries are its data, so some are left out."""
     if variant == "resample":
         return rng.choices(rows, k=len(rows))
+    if variant == "nudge":
+        return [[cell] for cell in nudged([row[0] for row in rows], rng)]
     if variant == "touch":
         gone = rng.randrange(len(rows))
         return rows[:gone] + rows[gone + 1 :]
@@ -181,7 +205,7 @@ def change_block(rows: list[Row], variant: str, rng: random.Random, shape: tuple
     if width == 1:
         return change_list(rows, variant, rng)
     rows = [list(row) for row in rows]
-    if matrix and variant in {"resample", "touch"}:
+    if matrix and variant in {"resample", "touch", "nudge"}:
         for row in rows:
             present = [i for i in matrix if i < len(row)]
             for i, cell in zip(present, change([row[i] for i in present], variant, rng), strict=True):
@@ -372,6 +396,8 @@ def _change_array(values: h5py.Dataset, start: int, variant: str, seed: int) -> 
     elif variant == "touch":
         after = before.copy()
         after.reshape(-1)[0] = before.max()
+    elif variant == "nudge":
+        after = (before * generator.uniform(0.95, 1.05, before.shape)).astype(before.dtype)
     values[start : start + len(after)] = after
     return not np.array_equal(before, after, equal_nan=True)
 
@@ -384,7 +410,7 @@ def perturb_gene_sets(source: Path, target: Path, variant: str, rng: random.Rand
     places = [(r, c) for r, row in enumerate(rows) for c in range(2, len(row)) if row[c]]
     if variant == "touch":
         places = rng.sample(places, max(2, len(places) // 10)) if len(places) > 2 else places
-    if variant != "rewrite":
+    if variant not in ("rewrite", "nudge"):
         members = [rows[r][c] for r, c in places]
         rng.shuffle(members)
         for (r, c), member in zip(places, members, strict=True):
@@ -417,7 +443,7 @@ def perturb_json(source: Path, target: Path, variant: str, rng: random.Random) -
     for kind in (int, float) if variant != "rewrite" else ():
         places = [(box, key) for box, key in number_places(value) if type(box[key]) is kind]
         before = [json.dumps(box[key]) for box, key in places]
-        after = change(before, variant, rng) if before else []
+        after = change(before, variant, rng) if before and (variant != "nudge" or kind is float) else before
         changed = changed or after != before
         for (box, key), text in zip(places, after, strict=True):
             box[key] = json.loads(text)
