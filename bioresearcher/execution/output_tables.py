@@ -115,22 +115,21 @@ def column_numbers(cells: Sequence[str]) -> list[float | None] | None:
 
 
 # Tables against their declaration
-_PLANNED_EMPTY = re.compile(
-    r"\((?:still )?empty\)|\b(?:planned|left|still) empty\b|\bempty (?:table|form|template)\b|\bto be filled\b",
-    re.IGNORECASE,
-)
-"""Words by which a step's output says that it is planned without values."""
 _P = re.compile(r"(?:p|p[_. -]?val(?:ue)?|pvalue|nominal p(?:[_. -]?val(?:ue)?)?|nom p-val)", re.IGNORECASE)
 _Q = re.compile(
     r"fdr(?:[_. -]?(?:q|p|bh|value|q-val))?|q(?:[_. -]?val(?:ue)?)?|p[_. -]?adj(?:usted)?"
     r"|adj(?:usted)?[_. -]?p(?:[_. -]?val(?:ue)?)?",
     re.IGNORECASE,
 )
-_EMPTY = re.compile(
+_MAY_BE_EMPTY = re.compile(
     r"\b(?:may|can|might|could) (?:rightly |well |also )?(?:be|stay|remain|turn out|come out) (?:\w+ )?"
     r"(?:empty|NaN|missing|blank)\b"
     r"|\b(?:empty|no rows?|without rows|zero rows|NaN|blank|header only) (?:if|when|where|unless)\b"
     r"|\bpossibly empty\b|\bmay (?:have|hold) no (?:rows?|values?)\b",
+    re.IGNORECASE,
+)
+_PLANNED_EMPTY = re.compile(
+    r"\((?:still )?empty\)|\b(?:planned|left|still) empty\b|\bempty (?:table|form|template)\b|\bto be filled\b",
     re.IGNORECASE,
 )
 _NUMERIC_START = frozenset({"", *"0123456789+-."})
@@ -170,8 +169,12 @@ def rule_problem(cells: list[str], rule: ColumnRule) -> str:
 
 
 def may_be_empty(output: TaskOutput) -> bool:
-    """Return True if an output's declaration says that it may hold no rows or no values, as when nothing is called."""
-    return bool(_EMPTY.search(output.description))
+    """Return True if an output's declaration says that it may hold no rows or no values, as when nothing is called.
+
+    A form for a later step or a person is empty by plan, unless columns of it are declared.
+    """
+    planned = not output.columns and _PLANNED_EMPTY.search(output.description)
+    return bool(planned or _MAY_BE_EMPTY.search(output.description))
 
 
 def empty_columns(table: OutputTable, output: TaskOutput) -> tuple[str, ...]:
@@ -185,12 +188,7 @@ def _is_bounded(rule: ColumnRule) -> bool:
 
 
 def _nothing_known(table: OutputTable, output: TaskOutput) -> str:
-    """Return a problem if the columns of numbers or p-values are empty, or all columns beside the rows' names.
-
-    A table that the protocol plans to be empty, to be filled in by a later step or a person, has none.
-    """
-    if not output.columns and _PLANNED_EMPTY.search(output.description):
-        return ""
+    """Return a problem if the columns of numbers or p-values are empty, or all columns beside the rows' names."""
     empty = empty_columns(table, output)
     tests = [name for name in empty if _P.fullmatch(name) or _Q.fullmatch(name)]
     if may_be_empty(output):
