@@ -1,6 +1,7 @@
 """The reviewer: what its checks and scores make of injected defects, false alarms, time and memory.
 
-`python benchmarks/bench_review.py` prints the table of all checks as well.
+`python benchmarks/bench_review.py` prints the table of all checks as well; `--documents FOLDER` reviews a folder
+of real documents without a model and lists those with an error.
 """
 
 from __future__ import annotations
@@ -97,6 +98,18 @@ def write_record() -> str:
     by_kind = [f"{k} of {v}: {done.found[k, v]} of {n}" for (k, v), n in sorted(done.made.items())]
     own = sorted(x for x in done.with_error if "G-QTY" in x or "G-CNT" in x or "G-VAL" in x)
     return "\n".join([*lines, *by_kind, *own])
+
+
+def documents(folder: Path) -> str:
+    """Documents of a folder with an error, each half by the names of the files, to be judged by a reader."""
+    import elsewhere
+
+    lines = []
+    for built_on in (True, False):
+        read, errors = elsewhere.in_folder(folder, built_on=built_on)
+        lines.append(f"{'even' if built_on else 'odd'} half: {len(errors)} of {read} documents with an error")
+        lines += [f"  {name}: {error}" for name, found in errors.items() for error in found]
+    return "\n".join(lines)
 
 
 def _materials(quick: bool) -> list[Material]:
@@ -272,6 +285,9 @@ if __name__ == "__main__":
 
     if "--record" in sys.argv:
         print(write_record())
+        raise SystemExit(0)
+    if "--documents" in sys.argv:
+        print(documents(Path(sys.argv[sys.argv.index("--documents") + 1])))
         raise SystemExit(0)
     print(show(measure("--quick" in sys.argv)))
     everything = list(cases(_materials("--quick" in sys.argv)))

@@ -25,6 +25,8 @@ from lxml import etree
 
 from bioresearcher.errors import InputError
 from bioresearcher.review.checks import run_checks
+from bioresearcher.review.metrics import review_without_model
+from bioresearcher.review.reading.protocol import read_protocol
 from bioresearcher.review.reading.text import protocol_from_text
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 
@@ -176,6 +178,24 @@ def shares(documents: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
                 turned = line[start:end][1] + line[start:end][0] + line[start:end][2:]
                 if turned != line[start:end]:
                     yield line, line[:start] + turned + line[end:]
+
+
+def in_folder(folder: Path, *, built_on: bool) -> tuple[int, dict[str, list[str]]]:
+    """Number of readable documents in a half of a folder of own material, and the errors of those that have one."""
+    read, errors = 0, {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        name = path.relative_to(folder).as_posix()
+        if seen(name) != built_on:
+            continue
+        try:
+            protocol = read_protocol(path).protocol
+        except InputError:
+            continue
+        read += 1
+        found = [f for f in review_without_model(protocol).findings if f.severity == "error"]
+        if found:
+            errors[name] = [f"{f.gate} {f.location} {f.message}" for f in found]
+    return read, errors
 
 
 def tally(data: Path, *, built_on: bool, with_methods: bool) -> Tally:

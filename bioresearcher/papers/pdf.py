@@ -25,6 +25,7 @@ from bioresearcher.papers.pdf_first_page import find_authors, find_title
 from bioresearcher.papers.pdf_layout import BOLD, Line, Signs, join, tidy, vocabulary
 from bioresearcher.papers.pdf_structure import write_sections
 from bioresearcher.schemas.paper import Document, Paper
+from bioresearcher.text.visible import LOST
 
 if TYPE_CHECKING:
     from pypdf import PageObject, PdfReader
@@ -54,6 +55,8 @@ _POWER_OF_TEN: Final = re.compile(r"(?<![\d.,])10$")
 _LENGTH: Final = re.compile(r"(?:\d\s?|[/·×]\s?|\b(?:per|in|kg|mg|g)\s)[cdkmnμµ]?m$")
 """A unit of length behind a number, a stroke or another unit: what stands raised behind it is its power."""
 _DOI: Final = re.compile(r"\b10\.\d{4,9}/[^\s\"<>{}|\\^`\]]+[^\s\"<>{}|\\^`\].,;:)]", re.IGNORECASE)
+_UNMAPPED: Final = "\uffff"
+"""How fonts write a glyph for which they name no character."""
 _LOST_SIGN: Final = re.compile(r"\b[Pp](?:[- ]?values?)?\s*[,5.\ufffd]\s?0\.\d|\(n5\d|\(n ?\ufffd ?\d|\ufffd ?\d")
 _DIVIDED_DOI: Final = re.compile(r"(\b10\.\d{4,9}/\S{0,60}[./-])\n(?=\w)")
 _PART_DOI: Final = re.compile(r"\.[gst]\d{3}$")
@@ -392,7 +395,7 @@ class _Read:
         turn = _turn(cm, tm)
         self._by_turn[turn] = self._by_turn.get(turn, 0) + len(text.strip())
         name = str(font.get("/BaseFont", "")) if font else ""
-        read = self._signs.read(text, font)[:_MAX_PAGE_CHARACTERS]
+        read = self._signs.read(text, font)[:_MAX_PAGE_CHARACTERS].replace(_UNMAPPED, LOST)
         x, y = tm[4] * cm[0] + tm[5] * cm[2] + cm[4], tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
         self.pieces.append(
             _Piece(read, name, round(abs(size) * _height(cm, tm), 1), round(x, 1), round(y, 1), turn != 0)

@@ -35,7 +35,7 @@ _DRY_HEAT: Final = re.compile(
     r"|flame\w*|glass\w*|foil|burn\w*|pyroly\w*|hot ?plate"
     r"|GC|inlet|injector|detector|capillary|ioni[sz]\w*|source|desolvation|reflux\w*|distil\w*|melt\w*|solder\w*"
     r"|quartz|combusted|sinter\w*|digestion block|acid digest\w*|mass spec\w*|column oven|gas flow|nozzle"
-    r"|temperature ramp|ramp\w*|steril\w*|autoclav\w*|dehydrat\w*|anneal the (?:glass|chip))\b",
+    r"|temperature ramp|transfer tube|\w*spray|ramp\w*|steril\w*|autoclav\w*|dehydrat\w*|anneal the (?:glass|chip))\b",
     re.I,
 )
 _SAMPLE: Final = re.compile(
@@ -54,7 +54,7 @@ def impossible_temperature(text: str) -> Iterator[tuple[str, int, int, str]]:
     """Hotter than any sample bears (dry heat and instruments aside), or colder than liquid nitrogen."""
     advice = "Check the number and its unit."
     for q in _of(text, "temperature"):
-        if q.unit == "C" and not 0 < abs(q.number) < 10_000:
+        if q.unit == "C" and not 0 < abs(q.number) < 1_000:  # a room, a model: `7410C`
             continue
         if q.value < -273.15:
             yield "colder than absolute zero", q.start, q.end, advice
@@ -70,7 +70,9 @@ _SMALL_CENTRIFUGE: Final = re.compile(
     r"\b(?:micro ?-?centrifuge|microfuge|table ?-?top|bench ?-?top|eppendorf|1\.5[- ]?ml|2[- ]?ml tubes?|spin column)",
     re.I,
 )
-_ULTRA: Final = re.compile(r"\bultra|TLA|SW ?\d\d|Ti ?\d|\d Ti\b|Beckman|vacuum|Optima|rotor", re.I)
+_ULTRA: Final = re.compile(
+    r"\bultra|TLA|SW ?\d\d|Ti ?\d|\d Ti\b|Beckman|vacuum|Optima|rotor|gradient|cushion|\bCsCl\b", re.I
+)
 _SPIN: Final = re.compile(r"\b(?:centrifug|spin|spun|pellet|microcentrifug)\w*", re.I)
 _SHAKE: Final = re.compile(r"\b(?:shak|agitat|orbital|rotat|rock|incubat|grow|cultur|stir)\w*", re.I)
 _CELLS: Final = re.compile(r"\b(?:pellet|spin|centrifuge|collect|harvest)\w*(?: down)? (?:the )?(?:\w+ )?cells\b", re.I)
@@ -131,6 +133,7 @@ _MICRO_TUBE: Final = re.compile(
     re.I,
 )
 _MOVE: Final = re.compile(r"^\W*(?:\w+,? )?(?:add|transfer|pipette?|dispense|place|put|aliquot|load)\b", re.I)
+_IN_ALL: Final = re.compile(r"^\W*(?:in )?(?:total|all)\b|\bneeded\b", re.I)
 _SEVERAL: Final = re.compile(
     r"\b(?:tubes|vials|aliquots?|divide|split|batches|several|multiple|portions?|at a time|repeat)\b", re.I
 )
@@ -144,7 +147,8 @@ def over_full(text: str) -> Iterator[tuple[str, int, int, str]]:
     if plate and per_well:
         room = _WELLS[int(plate.group(1))]
         for q in volumes:
-            if q.end <= per_well.start() and per_well.start() - q.end < 60 and q.value > room:
+            near = q.end <= per_well.start() and per_well.start() - q.end < 60
+            if near and q.value > room and not _IN_ALL.search(text[q.end : q.end + 30]):
                 yield f"more than a well of a {plate.group(1)}-well plate holds", q.start, q.end, "Check the volume."
     tube = _TUBE.search(text) or _MICRO_TUBE.search(text)
     if tube and _MOVE.search(text) and not _SEVERAL.search(text):
@@ -177,7 +181,7 @@ def _plain_unit(unit: str) -> str:
 
 
 _WRITTEN: Final[dict[str, dict[str, float]]] = {
-    "volume": {"ul": 5_000, "ml": 5_000, "l": 200},
+    "volume": {"ul": 9_999, "ml": 9_999, "l": 200},
     "mass": {"ug": 9_999, "mg": 9_999, "ng": 99_999},
     "time": {"sec": 900, "min": 600},
 }
@@ -355,7 +359,7 @@ _ACT: Final = re.compile(
 _GAP: Final = re.compile(
     r"\b(?:incubat|centrifug|spin|heat|cool|wash|shak|vortex|boil|denatur|anneal|soak|stain|dry|store|rinse|place"
     r"|rotat|keep|mix|rest|sit|chill|elut)\w*\b[^.;:\n]{0,60}?\b(?P<gap>(?:for|at)\s*(?:(?=[.;]\s*$)|(?=,)"
-    r"|(?:at|for|to|and|then|in|on|with)\b(?! least| most| which|er)))",
+    r"|(?:at|for|to|and|then|in|on|with)\b(?! least| most| which| ice|er| (?:in|of|from|to|with)\b)))",
     re.I,
 )
 _DOUBLE: Final = re.compile(
@@ -379,7 +383,8 @@ def missing_value(text: str) -> Iterator[tuple[str, int, int, str]]:
 
 
 _FOR_HEAT: Final = re.compile(
-    r"\bfor\s+(?:exactly |about |approximately )?(?P<q>[-‐−]?\d+(?:\.\d+)?\s?(?:°|º|˚)\s?C|[\d,.]+\s?(?:[x×]\s?g|rpm)"
+    r"\bfor\s+(?:exactly |about |approximately )?(?P<q>[-‐−]?\d+(?:\.\d+)?\s?(?:°|º|˚)\s?C"
+    r"|[\d,.]+\s?(?:[x×]\s?g|rpm)(?!,?(?: for| and)? \d+ ?(?:s|sec|min|h))"  # the time is there as well: wording
     r"|RT(?![-‐/\w])|room temp(?:erature)?)(?!\w| (?:stor|incubat|us|work|stab|centrif)\w*)"
 )
 _AT_OVERNIGHT: Final = re.compile(r"\bat (?P<q>overnight)\b(?! (?:temp|cult))", re.I)
@@ -405,13 +410,13 @@ def swapped_value(text: str) -> Iterator[tuple[str, int, int, str]]:
 
 
 _BACKWARDS: Final = re.compile(
-    r"(?<![\w.,/^×])(?P<low>\d[\d,]*(?:\.\d+)?)\s?[-–‐]\s?(?P<high>\d[\d,]*(?:\.\d+)?)\s?"
+    r"(?<![\w.,/^×–-])(?<!pH )(?P<low>\d[\d,]*(?:\.\d+)?)[-–‐](?P<high>\d[\d,]*(?:\.\d+)?)\s?"
     r"(?P<unit>m[lL]|[uµμ][lL]|mg|ng|[uµμ]g|[x×]\s?g|rpm|min(?:ute)?s?|sec(?:ond)?s?|hours?|hrs?|h)\b"
 )
 
 
 def backward_range(text: str) -> Iterator[tuple[str, int, int, str]]:
-    """A range whose first number is the larger: `150-20 minutes`."""
+    """A range whose first number is the larger: `150-20 minutes`; a dash between blanks parts, as in `NP 40 - 1 ml`."""
     for m in _BACKWARDS.finditer(text):
         low, high = (float(m.group(name).replace(",", "")) for name in ("low", "high"))
         if low > high > 0 and low != 10:  # `10-5` is how a power of ten is copied

@@ -96,7 +96,7 @@ def no_unit(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 _LEVEL = re.compile(
     r"(?:\bFDR|\bfalse discovery rate|\bp[- ]?values?|\bq[- ]?values?|\badj(?:usted)?[. ]p(?:[- ]value)?"
-    r"|\balpha|\bsignificance level)"
+    r"|\balpha(?!=)|\bsignificance level)"  # `alpha=0.5` without blanks is an argument of code
     r"[^\d\n.;]{0,30}?(?P<sign>[<≤=]|of|at|below|less than)\s*(?P<value>\d+(?:\.\d+)?)(?P<percent>\s*%)?",
     re.I,
 )

@@ -47,6 +47,10 @@ _QUANTITY: Final = re.compile(
     + "|".join(f"(?:{pattern})" for pattern, _, _ in _UNITS)
     + r")(?![A-Za-z0-9/µμ²³])"
 )
+_NAME: Final = re.compile(r"-[A-Za-z]")
+"""A letter with a hyphen begins a name: `L-glutamine`."""
+_NUMBERED: Final = re.compile(r"[A-Za-z]-$")
+"""A number of a catalogue follows: `F-531L`."""
 _RANGE: Final = re.compile(rf"({_NUMBER})\s?(?:[-−–]|to)\s?$")
 _MASS: Final = {"kg": 1e3, "g": 1.0, "mg": 1e-3, "ng": 1e-9}
 
@@ -75,7 +79,7 @@ def quantities(text: str) -> Iterator[Quantity]:
     for m in _QUANTITY.finditer(text):
         unit = m.group("unit")
         found = _dimension(unit)
-        if found is None:
+        if found is None or (len(unit) == 1 and (_NAME.match(text, m.end()) or _NUMBERED.search(text, 0, m.start()))):
             continue
         dimension, factor = found
         number = float(m.group("value").replace(",", ""))

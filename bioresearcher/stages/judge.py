@@ -14,6 +14,7 @@ from bioresearcher.errors import AnswerError
 from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.llm.shorten import tokens_of
 from bioresearcher.review.check import CheckContext
+from bioresearcher.review.checks import CHECKS
 from bioresearcher.review.metrics import review_without_model
 from bioresearcher.review.pieces import cut, outline_of, step_of, stretches
 from bioresearcher.review.reading.kind import kind_of
@@ -64,6 +65,7 @@ SEVERITY: dict[Consequence, Severity] = {
     "weakens it": "note",
     "wording": "note",
 }
+Verdict = Literal["pass", "revise", "fail"]
 _CLAIMED = frozenset({"yes", "partly"})
 _BEST: tuple[ItemAnswer, ...] = ("yes", "partly", "no", "not applicable", "not assessable")
 """Answers of several pieces to one item: the first of these that was given counts."""
@@ -142,10 +144,11 @@ async def judge_document(
         pieces=pieces,
         passes=options.passes,
     )
+    undisputed = _undisputed(by_rule.findings, judgement.disputed)
     return Review(
         metrics=metrics,
-        findings=(*_undisputed(by_rule.findings, judgement.disputed), *as_check_findings(findings, protocol)),
-        verdict=verdict_of(findings),
+        findings=(*undisputed, *as_check_findings(findings, protocol)),
+        verdict=_with_claims(verdict_of(findings), undisputed),
         summary=last.summary.strip() or _summary(findings),
         origin="model",
         judgement=judgement,
@@ -214,9 +217,11 @@ async def _asked(
 def _claimed(findings: Sequence[CheckFinding]) -> tuple[CheckFinding, ...]:
     """Return the findings that are shown as claims, each for itself, so that a dispute concerns one place.
 
-    Checks without a record on documents from elsewhere, such as those of the form of our own protocols, stay out.
+    Checks without a record on documents from elsewhere stay out, and those of form, which say nothing of the science.
     """
-    return tuple(f for f in findings if most_severe_in_foreign(f.gate) is not None)[:MOST_CLAIMS]
+    form = {c.id for c in CHECKS if c.metric in ("structural_soundness", "completeness", "level_of_detail")}
+    claims = [f for f in findings if most_severe_in_foreign(f.gate) is not None and f.gate not in form]
+    return tuple(claims[:MOST_CLAIMS])
 
 
 def _lists(kind: DocumentKind, text: str, options: JudgeOptions) -> tuple[Checklist, ...]:
@@ -375,7 +380,12 @@ def _metrics(scores: Sequence[GivenScore], text: str, protocol: Protocol) -> tup
     return metrics, refused
 
 
-def verdict_of(findings: Sequence[JudgedFinding]) -> Literal["pass", "revise", "fail"]:
+def _with_claims(verdict: Verdict, undisputed: Sequence[CheckFinding]) -> Verdict:
+    """Return `revise` for `pass` where an error of a check stands that the reviewer, who is not to repeat it, left."""
+    return "revise" if verdict == "pass" and any(f.severity == "error" for f in undisputed) else verdict
+
+
+def verdict_of(findings: Sequence[JudgedFinding]) -> Verdict:
     """Return `fail` where a more than possible finding invalidates the result, `revise` where one changes it."""
     firm = {f.consequence for f in findings if f.confidence != "possible"}
     if GRAVITY[0] in firm:

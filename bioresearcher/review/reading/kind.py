@@ -86,6 +86,16 @@ _CUES: Final[dict[DocumentKind, tuple[int, re.Pattern[str]]]] = {
         ),
     ),
 }
+_ANIMAL: Final = re.compile(r"\b(?:mouse|mice|rats?|rabbits?|pigs?|zebrafish|animals?)\b", re.I)
+_ALIVE: Final = re.compile(
+    r"\b(?:an(?:a)?esthe(?:ti[sz]e|sia)|isoflurane|ketamine|analgesi(?:a|cs?)|meloxicam|metacam|buprenorphine|carprofen"
+    r"|stereota(?:ct|x)ic|sutur(?:e|es|ing)|tail vein|intraperitoneal\w*|subcutaneous\w*|i\.\s?p\.|i\.\s?v\.|s\.\s?c\."
+    r"|gavage|humane endpoints?|body weight|mg/kg|per mouse|burr[- ]hole|post-?operative)",
+    re.I,
+)
+"""What is done with animals that live on; to kill them for cells or tissue makes no animal study."""
+_TREATED: Final = 5
+"""Different ones of these words from which a protocol at the bench is one with animals."""
 _PAPER_HEADING: Final = re.compile(
     r"(?mi)^[ \t]*(?:#{1,6}\s*)?(?:\d{1,2}[.)]?\s+)?(abstract|introduction|background|(?:materials? and"
     r" )?methods|methodology|results(?: and discussion)?"
@@ -179,7 +189,7 @@ def kind_of(text: str, protocol: Protocol) -> Recognised:
     best = max(scored, default=None)
     if doing and dense and (best is None or bench.total() + amounts > best[0]):
         words = f"{_quoted(bench)}, {amounts} amounts, temperatures or speeds" if bench else f"{amounts} amounts"
-        return Recognised("bench protocol", f"tells what to do at the bench: {words}")
+        return _with_animals(text) or Recognised("bench protocol", f"tells what to do at the bench: {words}")
     if best is not None:
         return _by_words(best[1], words_of[best[1]])
     if (bench.total() or amounts) and (orders or WET_CJK.search(text)):
@@ -191,6 +201,14 @@ def kind_of(text: str, protocol: Protocol) -> Recognised:
     if times and orders >= max(_FEW, 0.5 * len(passages)):
         return Recognised("bench protocol", f"tells what to do: {said}, {count_of(times, 'time')} given")
     return Recognised("other text", f"shows the signs of no kind of protocol: {said}, {amounts} amounts are named")
+
+
+def _with_animals(text: str) -> Recognised | None:
+    """Take a protocol at the bench for an animal study where enough of what is done with living animals is named."""
+    alive = Counter(m.group().lower() for m in _ALIVE.finditer(text))
+    if len(alive) < _TREATED or not _ANIMAL.search(text):
+        return None
+    return Recognised("animal study", f"treats living animals: {_quoted(alive)}")
 
 
 def _many(found: Counter[str], name: DocumentKind) -> bool:

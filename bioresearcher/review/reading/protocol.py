@@ -20,7 +20,8 @@ from bioresearcher.review.reading.shared_json import shared_text
 from bioresearcher.review.reading.text import MAX_STEPS, make_step, protocol_from_text
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
-from bioresearcher.text.visible import one_line, visible
+from bioresearcher.text.format import count_of
+from bioresearcher.text.visible import LOST, one_line, visible
 
 MAX_BYTES = 20_000_000
 """Largest file that is read, in bytes."""
@@ -92,8 +93,22 @@ def read_protocol(path: Path) -> Reading:
 
 
 def _from_text(text: str, path: Path, form: str, warnings: list[str]) -> Reading:
+    if form == "markdown" and (hidden := text.count("<!--")):
+        text = _without_comments(text)
+        warnings = [*warnings, f"{count_of(hidden, 'comment')} that a page does not show left out"]
+    if form == "pdf" and (lost := text.count(LOST)):
+        warnings = [
+            *warnings,
+            f"{count_of(lost, 'character')} of its fonts cannot be read, such as raised digits: {LOST}",
+        ]
     protocol, more = protocol_from_text(text, path.name)
     return _checked(Reading(protocol, form, (*warnings, *more), kind=kind_of(text, protocol), text=text), path)
+
+
+def _without_comments(text: str) -> str:
+    """Leave HTML comments out of Markdown; one that is never closed goes to the end, as browsers have it."""
+    before, *rest = text.split("<!--")
+    return before + "".join(part.partition("-->")[2] for part in rest)
 
 
 def _checked(reading: Reading, path: Path) -> Reading:

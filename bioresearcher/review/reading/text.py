@@ -144,8 +144,14 @@ def protocol_from_text(text: str, name: str) -> tuple[Protocol, tuple[str, ...]]
     return protocol, tuple(warnings)
 
 
+_PICTURES: Final = re.compile(r"!?\[[^\[\]]{0,200}\]\([^()]{0,300}\)")
+"""Links and pictures, such as the badges above a title."""
+
+
 def _title(cut: tuple[Block, ...], name: str) -> tuple[str, tuple[Block, ...]]:
     """Find the title: a single heading at the top level, or a short first line; else the file's name."""
+    while len(cut) > 1 and cut[0].kind == "text" and not _PICTURES.sub("", cut[0].text).strip():
+        cut = cut[1:]
     first = cut[0]
     stem = re.sub(r"\.\w{1,8}$", "", name)
     if first.kind == "heading" and not _IS_PART.match(first.text) and not _IS_STEP.match(first.text):
