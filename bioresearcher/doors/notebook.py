@@ -75,5 +75,6 @@ def _review(line: str, cell: str) -> Shown[Review]:
         try:
             review = review_protocol(path, kind=line.strip().strip("\"'"))
         except BioresearcherError as error:
-            raise type(error)(error.message.replace(str(path), "the cell").replace(path.name, "the cell"), hint=error.hint) from None
+            message = error.message.replace(str(path), "the cell").replace(path.name, "the cell")
+            raise type(error)(message, hint=error.hint) from None
     return Shown(review, review_html(review))

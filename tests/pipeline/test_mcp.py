@@ -301,7 +301,7 @@ def test_over_http_everything_else_is_refused(lab: Path) -> None:
         assert status({}) == 401
         assert status(right | {"Authorization": "Bearer wrong"}) == 401
         assert status(right | {"Authorization": f"Bearer {TOKEN}x"}) == 401
-        assert status(right | {"Authorization": "Bearer \t"}) == 401
+        assert status(right | {"Authorization": "Basic YTpi"}) == 401
         assert status(right | {"Host": "evil.example"}) == 421
         assert status(right | {"Origin": "https://evil.example"}) == 403
         assert http.post(url, content=b"\xff{garbage", headers=right).status_code in (400, 415)

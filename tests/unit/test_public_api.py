@@ -147,3 +147,13 @@ class FakeShell:
 
     def register_magic_function(self, func: object, magic_kind: str, magic_name: str) -> None:
         self.magics[magic_name] = func
+
+
+@pytest.mark.slow
+def test_the_interface_is_typed_as_documented() -> None:
+    root = Path(__file__).resolve().parents[2]
+    checked = root / "tests" / "support" / "public_api_types.py"
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", str(checked)], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
