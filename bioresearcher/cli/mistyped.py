@@ -20,7 +20,11 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the error; end with exit code 2."""
         found = _CHOICE.search(message)
-        if found:
+        if found and message.startswith("argument -"):  # a value: no guess, which might be the unsafe one
+            message = (
+                f"{message.partition(': ')[0]}: {found['given']!r} is none of {found['known'].replace(chr(39), '')}"
+            )
+        elif found:
             message = self._wrong_choice(found["given"], re.findall(r"[a-z][\w-]*(?: [a-z][\w-]*)?", found["known"]))
         print(f"{self.prog}: error: {message}\nhelp: {self.prog} --help", file=sys.stderr)
         sys.exit(2)

@@ -97,6 +97,7 @@ def run(args: argparse.Namespace) -> int:
     from bioresearcher.llm.select_backend import choose_backend
     from bioresearcher.settings import load_settings
 
+    _check_kinds(args)
     inputs, only_own = _inputs(args)
     args.only_own = args.only_own if args.only_own is not None else only_own or None
     settings = load_settings(vars(args))
@@ -169,6 +170,23 @@ def _check_file(path: Path) -> None:
             f"{path} is no objective file (TOML).",
             hint="Papers go with --papers, tables with --data; a protocol is checked with `bioresearcher review`.",
         )
+
+
+_TABLES = {".csv", ".tsv", ".tab", ".xlsx", ".xlsm", ".parquet", ".h5ad", ".gmt"}
+_PAPERS = {".pdf", ".nxml", ".docx", ".md", ".bib", ".ris", ".nbib"}
+
+
+def _check_kinds(args: argparse.Namespace) -> None:
+    """Refuse a paper that is given as data, and a table that is given as a paper, before anything is read.
+
+    Raises:
+        InputError: With the flag that was meant.
+    """
+    for paths, other, wrong in ((args.papers, "--data", _TABLES), (args.data, "--papers", _PAPERS)):
+        for path in paths:
+            kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+            if kind.lower() in wrong and path.is_file():
+                raise InputError(f"{path} is given with the wrong flag.", hint=f"Use {other} {path}.")
 
 
 def _tell_hosts(settings: Settings, args: argparse.Namespace) -> None:

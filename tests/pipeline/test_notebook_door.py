@@ -22,6 +22,7 @@ CELLS = [
 
 
 def test_a_notebook_asks_reviews_and_draws_a_run(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()  # IPython keeps its settings there
     place = unpack_lab(tmp_path)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in CELLS])
     client = NotebookClient(

@@ -25,6 +25,7 @@ from bioresearcher.cli.app import main
         (["library", "serach", "x"], "did you mean search?\n"),
         (["--example", "breast-cancer"], "did you mean: bioresearcher run --example …?\n"),
         (["--exmaple", "breast-cancer"], "did you mean: bioresearcher run --example …?\n"),
+        (["run", "--sandbox", "nine"], "argument --sandbox: 'nine' is none of auto, bubblewrap, container, none\nhelp"),
         (["run", "--objective"], "argument --objective: expected one argument\nhelp: bioresearcher run --help\n"),
         (["review", "--qqqqqq"], "unrecognized arguments: --qqqqqq\n"),
         (["library", "list", "--jsn", "--wrkspace"], "unrecognized arguments: --jsn --wrkspace\n"),
@@ -60,6 +61,8 @@ def test_an_error_is_two_lines_and_not_the_list_of_all_options(capsys: pytest.Ca
         (["review", "notes"], "notes is a folder without a protocol.json. Give a run folder or a file."),
         (["run", "--objective", "Which genes differ?", "--data", "no"], "no is not there. Check --papers and --data."),
         (["run", "--example", "breast-cancer", "--model", "openai:gpt-5-mini"], "export OPENAI_API_KEY=…"),
+        (["run", "--objective", "Which genes?", "--data", "plan.md"], "Use --papers plan.md."),
+        (["run", "--objective", "Which genes?", "--papers", "t.csv.gz"], "Use --data t.csv.gz."),
         (["run", "--example", "breast"], "there is no such example. Known examples: breast-cancer."),
     ],
 )
@@ -73,6 +76,7 @@ def test_the_first_mistakes_are_one_line_with_what_to_do(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "notes").mkdir()
     (tmp_path / "plan.md").write_text("# Plan\n")
+    (tmp_path / "t.csv.gz").write_bytes(b"a")
     run = tmp_path / "workspace" / "runs" / "2026-01-05-breast"
     run.mkdir(parents=True)
     (run / "run.json").write_text("{}")
