@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -17,10 +19,13 @@ from bioresearcher.schemas.library import LibraryAnswer
 from bioresearcher.schemas.review import Review
 
 V = TypeVar("V")
+_ASKED = re.compile(r"^(\s*(?:\w+\s*=\s*)?%ask\s+)(\S.*\?)(?=\s*$)")
 
 
 class Shell(Protocol):
     """As much of IPython as is used."""
+
+    input_transformers_cleanup: list[Callable[[list[str]], list[str]]]
 
     def register_magic_function(self, func: object, magic_kind: str, magic_name: str) -> None:
         """Make a function a magic."""
@@ -44,11 +49,22 @@ def load_ipython_extension(shell: Shell) -> None:
     """Register the magics."""
     shell.register_magic_function(_ask, "line", "ask")
     shell.register_magic_function(_review, "cell", "review")
+    if _keep_question_marks not in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.append(_keep_question_marks)
+
+
+def _keep_question_marks(lines: list[str]) -> list[str]:
+    """Quote the question of `%ask`: a line that ends with `?` is a request for help to IPython."""
+    if lines and lines[0].startswith("%%"):
+        return lines
+    return [_ASKED.sub(r"""\1'\2'""", line) for line in lines]
 
 
 def _ask(line: str) -> Shown[LibraryAnswer]:
     """Ask the papers of a run: %ask [--run RUN] QUESTION."""
     words = line.strip()
+    if words[:1] == words[-1:] == "'":
+        words = words[1:-1]
     if words.startswith("--run"):
         name, _, words = words.removeprefix("--run").lstrip(" =").partition(" ")
         run = open_run(name)

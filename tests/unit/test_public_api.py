@@ -144,6 +144,7 @@ class FakeShell:
 
     def __init__(self) -> None:
         self.magics: dict[str, object] = {}
+        self.input_transformers_cleanup: list[object] = []
 
     def register_magic_function(self, func: object, magic_kind: str, magic_name: str) -> None:
         self.magics[magic_name] = func
