@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import gc
 import os
-import re
 import sys
 import traceback
 from collections.abc import Sequence
 
 from bioresearcher import __version__
-from bioresearcher.cli import batch, data, doctor, library, prompts, report, review, review_calibrate, run, setup
+from bioresearcher.cli import batch, data, doctor, library, mcp, prompts, report, review, review_calibrate, run, setup
+from bioresearcher.cli.mistyped import Parser, wrong_arguments
 from bioresearcher.cli.session import command as session
 from bioresearcher.errors import BioresearcherError
 
@@ -24,7 +23,7 @@ _TWO_WORDS = (["review", "agreement"], ["review", "calibrate"], ["batch", "summa
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser with all commands."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = Parser(
         prog="bioresearcher",
         description="From a biomedical objective to a grounded protocol, verified dry-lab results and a report.",
         epilog=EXIT_CODES,
@@ -49,12 +48,13 @@ def build_parser() -> argparse.ArgumentParser:
         data.add_parser,
         library.add_parser,
         prompts.add_parser,
+        mcp.add_parser,
         doctor.add_parser,
         setup.add_parser,
     ):
         add(commands)
     for command in commands.choices.values():
-        command.set_defaults(command=command)
+        command.set_defaults(command=command, run_command=commands.choices["run"])
     return parser
 
 
@@ -64,10 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         50_000, 20, 100
     )  # what imports make stays: looking through it again and again takes a fifth longer
     parser = build_parser()
-    args, unknown = parser.parse_known_args(_commands(sys.argv[1:] if argv is None else argv))
-    command = vars(args).pop("command", parser)
+    given = _commands(sys.argv[1:] if argv is None else argv)
+    args, unknown = parser.parse_known_args(given)
+    command, run_command = (vars(args).pop(name, parser) for name in ("command", "run_command"))
     if unknown:
-        command.error(_unrecognized(unknown, command))
+        command.error(wrong_arguments(unknown, command, run_command, given))
     if not hasattr(args, "run"):
         parser.print_help()
         return 0
@@ -102,16 +103,6 @@ def _commands(argv: Sequence[str]) -> list[str]:
     place = next((n for n, word in enumerate(given) if not word.startswith("-")), 0)
     words = given[place : place + 2]
     return [*given[:place], " ".join(words), *given[place + 2 :]] if words in _TWO_WORDS else given
-
-
-def _unrecognized(unknown: Sequence[str], command: argparse.ArgumentParser) -> str:
-    """Return the message for arguments that a command does not know, with a guess at what was meant."""
-    known = set(re.findall(r"--[a-z][a-z-]*", command.format_help()))
-    near = {n for word in unknown for n in difflib.get_close_matches(word.partition("=")[0], known, n=1)}
-    hint = f"; did you mean {' or '.join(sorted(near))}?" if near else ""
-    if all(not word.startswith("-") for word in unknown):
-        hint = "; put a text with blanks into quotation marks"
-    return f"unrecognized arguments: {' '.join(unknown)}{hint}"
 
 
 def _fail(message: str, code: int, *, debug: bool) -> int:

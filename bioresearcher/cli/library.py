@@ -28,7 +28,9 @@ Found = tuple["Paper", "Document"] | InputError | OutsideError
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add the command with its own commands."""
-    parser = commands.add_parser("library", help="add, list, search, show and remove papers of the shared library")
+    parser = commands.add_parser(
+        "library", help="find, add, list, search, show and remove papers of the shared library"
+    )
     inner: Commands[argparse.ArgumentParser] = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     name = "the paper's id here, its PMID, PMC id or DOI"
     add = inner.add_parser(
@@ -45,6 +47,11 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     search.add_argument(
         "--kind", action="append", default=[], metavar="KIND", help="only in sections of this kind, e.g. methods"
     )
+    find = inner.add_parser(
+        "find", help="papers that PubMed and Europe PMC know, with the names that `library add` takes"
+    )
+    find.add_argument("query", metavar="QUERY", help="words, or a Boolean query with PubMed's field tags")
+    find.add_argument("--limit", type=int, default=10, metavar="N", help="papers of each service at most (10)")
     show = inner.add_parser(
         "show", help="a paper's text in the library, its paper reports, and what stands on it, over all runs"
     )
@@ -57,6 +64,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         (add, add_papers),
         (listing, list_papers),
         (search, search_library),
+        (find, find_papers),
         (show, show_paper),
         (remove, remove_papers),
     ):
@@ -233,6 +241,74 @@ def search_library(args: argparse.Namespace) -> int:
     if not hits:
         print(f"nothing was found in {_root_of(settings)}")
     return 0
+
+
+def find_papers(args: argparse.Namespace) -> int:
+    """Print papers that services know; return 0, or 4 when none could be asked.
+
+    Raises:
+        InputError: The query is empty, or the limit is not possible.
+    """
+    import asyncio
+
+    if not args.query.strip():
+        raise InputError("the query is empty.", hint="Give words or a Boolean query.")
+    if not 1 <= args.limit <= 100:
+        raise InputError(f"--limit: {args.limit} is not between 1 and 100.")
+    found, problems, asked = asyncio.run(_find(_settings_of(args), args.query, args.limit))
+    if args.json:
+        print_json({"papers": found, "problems": problems})
+    else:
+        for p in found:
+            print(f"{p['named']}  {p['year'] or '-'}  {p['title']}\n      {p['abstract']}\n")
+        for problem in problems:
+            print(f"bioresearcher: {problem}", file=sys.stderr)
+        if asked and not found:
+            print("no paper was found")
+    return 0 if asked else 4
+
+
+_ABSTRACT = 600
+"""Characters of an abstract that are shown with a hit."""
+
+
+async def _find(settings: Settings, query: str, limit: int) -> tuple[list[dict[str, str | int | None]], list[str], int]:
+    """Ask each service; return papers, each once, problems, and how many services answered."""
+    from bioresearcher.graph.services import open_services
+    from bioresearcher.papers.identifiers import Identifiers
+    from bioresearcher.text.visible import one_line
+
+    services = open_services(settings, None)
+    found: dict[str, dict[str, str | int | None]] = {}
+    known: set[str] = set()
+    problems, asked = [], 0
+    if not services.literature:
+        problems.append("no literature service is asked, because only_own is set.")
+    try:
+        for source in services.literature:
+            try:
+                hits = await source.search(query, limit)
+            except OutsideError as error:
+                problems.append(f"{source.name}: {error}")
+                continue
+            asked += 1
+            problems += [f"{source.name}: {one_line(warning, 300)}" for warning in hits.warnings]
+            for p in hits.papers:
+                keys = set(Identifiers(pmid=p.pmid, pmcid=p.pmcid, doi=p.doi).keys())
+                if keys & known:
+                    continue
+                known |= keys
+                named = f"PMID:{p.pmid}" if p.pmid else p.pmcid or p.doi or p.id
+                found[p.id] = {
+                    "named": named,
+                    "title": one_line(p.title, 300),
+                    "year": p.year,
+                    "abstract": one_line(p.abstract or "", _ABSTRACT),
+                }
+    finally:
+        if services.http is not None:
+            await services.http.close()
+    return list(found.values()), problems, asked
 
 
 def show_paper(args: argparse.Namespace) -> int:

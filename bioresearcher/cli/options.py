@@ -124,7 +124,22 @@ def find_run(path: Path) -> Path:
     for candidate in (path, Path("workspace", "runs", path)):
         if candidate.is_dir():
             return candidate
-    raise RunFolderError(f"there is no run folder {path}.", hint="`ls workspace/runs` lists the runs here.")
+    if path.is_file():
+        raise RunFolderError(f"{path} is a file, not a run folder.", hint="`ls workspace/runs` lists the runs here.")
+    raise RunFolderError(f"there is no run folder {path}.", hint=_nearest_run(path.name))
+
+
+def _nearest_run(name: str) -> str:
+    """Return the hint for a run that is not there: the run that was likely meant."""
+    import difflib
+
+    runs = Path("workspace", "runs")
+    names = sorted(p.name for p in runs.iterdir() if p.is_dir()) if runs.is_dir() else []
+    if not names:
+        return "There is no run in ./workspace/runs; `bioresearcher run` makes one."
+    holding = [n for n in names if name and name in n]
+    near = holding[-1:] or difflib.get_close_matches(name, names, n=1)
+    return f"Did you mean {near[0]}?" if near else "`ls workspace/runs` lists the runs here."
 
 
 def given_text(value: str, what: str) -> str:

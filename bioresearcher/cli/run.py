@@ -97,6 +97,7 @@ def run(args: argparse.Namespace) -> int:
     from bioresearcher.llm.select_backend import choose_backend
     from bioresearcher.settings import load_settings
 
+    _check_kinds(args)
     inputs, only_own = _inputs(args)
     args.only_own = args.only_own if args.only_own is not None else only_own or None
     settings = load_settings(vars(args))
@@ -139,12 +140,53 @@ def _inputs(args: argparse.Namespace) -> tuple[RunInputs, bool]:
     if args.objective is not None:
         base, only_own = inputs_from_text(given_text(args.objective, "--objective")), False
     else:
+        if args.file is not None:
+            _check_file(args.file)
         loaded = load_example(args.example) if args.example else load_objective_file(args.file)
         base, only_own = inputs_from_file(loaded), loaded.only_own
     more = with_additions(
         base, conditions=args.condition, requirements=args.requirement, papers=args.papers, data=args.data
     )
     return more, only_own
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what stands where an objective file should, with how it is given.
+
+    Raises:
+        InputError: It is an objective in words, a folder, or another kind of file.
+    """
+    if path.is_dir():
+        is_run = (path / "run.json").is_file()
+        hint = f"A run goes on with: bioresearcher resume {path}" if is_run else "Folders go with --papers and --data."
+        raise InputError(f"{path} is a folder, not an objective file (TOML).", hint=hint)
+    if not path.exists() and (" " in str(path) or not path.suffix):
+        raise InputError(
+            f"there is no objective file {str(path)[:200]!r}.",
+            hint='An objective in words is given as --objective "…".',
+        )
+    if path.exists() and path.suffix.lower() not in ("", ".toml"):
+        raise InputError(
+            f"{path} is no objective file (TOML).",
+            hint="Papers go with --papers, tables with --data; a protocol is checked with `bioresearcher review`.",
+        )
+
+
+_TABLES = {".csv", ".tsv", ".tab", ".xlsx", ".xlsm", ".parquet", ".h5ad", ".gmt"}
+_PAPERS = {".pdf", ".nxml", ".docx", ".md", ".bib", ".ris", ".nbib"}
+
+
+def _check_kinds(args: argparse.Namespace) -> None:
+    """Refuse a paper that is given as data, and a table that is given as a paper, before anything is read.
+
+    Raises:
+        InputError: With the flag that was meant.
+    """
+    for paths, other, wrong in ((args.papers, "--data", _TABLES), (args.data, "--papers", _PAPERS)):
+        for path in paths:
+            kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+            if kind.lower() in wrong and path.is_file():
+                raise InputError(f"{path} is given with the wrong flag.", hint=f"Use {other} {path}.")
 
 
 def _tell_hosts(settings: Settings, args: argparse.Namespace) -> None:

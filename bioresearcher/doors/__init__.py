@@ -1,0 +1,1 @@
+"""Doors for programs: the Python interface, the notebook and the tools of an assistant, all onto the command line."""
