@@ -1,1 +1,1 @@
-"""What a run gives away: crates, pages, manuscripts, registered plans and protocols for other programs."""
+"""Exports of a run: crates, pages, manuscripts, registered plans, and protocols for other programs."""

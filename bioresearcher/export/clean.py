@@ -33,8 +33,8 @@ _NAMED_SECRET: Final = re.compile(
 )
 _MAIL: Final = re.compile(r"(\"email\"\s*:\s*\")[^\"]+(?=\")")
 ABSOLUTE: Final = re.compile(
-    r"(?:(?<=^)|(?<=[\s\"'`(\[=>:;]))(?:file:)?"
-    r"(?:/{1,3}(?!/)(?!sandbox/)(?:[\w.@+~#-]+/)+[\w.@+~#-]*|[A-Za-z]:\\{1,2}[\w.@+~#\\ -]+)",
+    r"(?:(?<=^)|(?<=[\s\"'`(\[=>:;]))"
+    r"(?:(?:file:/{1,3}|/)(?!/|sandbox/)(?:[\w.@+~#-]+/)+[\w.@+~#-]*|[A-Za-z]:\\{1,2}[\w.@+~#\\ -]+)",
     re.MULTILINE,
 )
 """An absolute path of POSIX or Windows with two names or more; those inside the sandbox are none."""

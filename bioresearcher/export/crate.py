@@ -191,7 +191,7 @@ class _Writer:
         if terms is not None:
             entity["license"] = terms
         if dataset.citation:
-            entity["creditText"] = self.words(dataset.citation, 500)
+            entity["citation"] = self.words(dataset.citation, 500)
         source = self.content.recorded.datasets.get(dataset.prepared_from or dataset.analysis_of or "")
         above = self._data_id(source, file.name) if source is not None else None
         if above is not None and above != entity.id:

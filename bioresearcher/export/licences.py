@@ -36,7 +36,7 @@ _GEO: Final = re.compile(r"\bpublic(?:ly)?\b[^.;]{0,30}\b(?:GEO|Gene Expression 
 
 @dataclass(frozen=True)
 class Licence:
-    """Whether a data set may be passed on, the reason, and the address of the licence's text where it is known."""
+    """Verdict on passing a data set on, the reason, and the address of the licence's text where it is known."""
 
     allowed: bool
     known: bool

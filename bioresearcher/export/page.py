@@ -10,15 +10,9 @@ from bioresearcher.report.html import render_html
 from bioresearcher.report.run_data import load_view
 
 _LINK: Final = re.compile(r"(<a\b[^>]*?)\shref=([\"'])(?!#|https?://|mailto:|data:)[^\"']*\2")
-_OUTSIDE: Final = re.compile(r"<(?:script|iframe|object|embed|link)\b", re.IGNORECASE)
 
 
 def one_page(content: RunContent) -> str:
     """Return the report's page; links to files of the run folder become plain text."""
     text = content.clean.text(render_html(load_view(content.folder)))
     return _LINK.sub(r"\1", text)
-
-
-def is_alone(page: str) -> bool:
-    """Return True if a page asks for nothing beside itself."""
-    return not (_OUTSIDE.search(page) or _LINK.search(page) or re.search(r"\bsrc=[\"'](?!data:)", page))

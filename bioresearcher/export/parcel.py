@@ -101,7 +101,7 @@ class Withheld:
 
 @dataclass(frozen=True)
 class Parcel:
-    """What leaves and what stays."""
+    """Files that leave and files that stay."""
 
     files: tuple[Packed, ...]
     withheld: tuple[Withheld, ...]

@@ -69,7 +69,8 @@ def _questions(content: RunContent, plan: Protocol) -> Iterator[tuple[str, list[
     defined = [f"- {words(d.name, 80)}: {words(d.text, 500)}" for d in plan.definitions]
     yield "Dependent variable. What is measured, and how?", [*measured, *defined]
     groups = [
-        f"- {s.question}: {words(s.contrast_column, 60)}: {'; '.join(f'{words(g.level, 40)}, n = {g.n}' for g in s.groups)}"
+        f"- {s.question}: {words(s.contrast_column, 60)}: "
+        + "; ".join(f"{words(g.level, 40)}, n = {g.n}" for g in s.groups)
         for s in content.sets.sets
         if s.groups
     ]

@@ -21,7 +21,7 @@ class Difference(Value):
 
 
 class RunDiff(Value):
-    """What changed from one run to another; no difference means the same."""
+    """Changes from one run to another; no difference means the same."""
 
     first: str
     second: str

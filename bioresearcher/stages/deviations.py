@@ -110,7 +110,7 @@ def _changes(folder: RunFolder, registration: Registration, before: Protocol, no
 
 
 def _content(step: ProtocolStep) -> object:
-    """What a step does: the same step with other evidence is no other plan."""
+    """Return the content of a step: the same step with other evidence is no other plan."""
     return step.model_dump(exclude={"links", "citations", "origin", "rationale", "novelty"})
 
 
