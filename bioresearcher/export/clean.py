@@ -17,7 +17,7 @@ from bioresearcher.schemas.run import RunRecord
 
 LEFT_OUT: Final = "[left out]"
 INSIDE: Final = "/sandbox/"
-"""Where tasks find their files inside the sandbox: the same on every machine."""
+"""Place of a task's files inside the sandbox: the same on every machine."""
 
 _SECRET_NAME: Final = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
 _SECRET: Final = re.compile(
