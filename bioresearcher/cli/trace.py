@@ -71,7 +71,7 @@ def _lines(found: NumberTrace) -> Iterator[str]:
     for flow in found.flows:
         yield f"analysis set {flow.id} ({one_line(flow.population, 60)}): {one_line(flow.flow, 300)}"
     if found.left_out:
-        yield f"and {found.left_out} more tables that hold it and no finding names (--format json lists no more)"
+        yield f"and {found.left_out} more tables that hold it, which no finding states"
 
 
 def _place(place: TracedPlace) -> Iterator[str]:
