@@ -85,6 +85,7 @@ class _Writer:
         self.crate: ROCrate = ROCrate(version="1.1")
         self.actions: list[str] = []
         self.run_id = "#run"
+        self.workflow = _WORKFLOW in self.files and bool(content.recorded.tasks)  # else only a process was run
 
     def add(self, entity_id: str, kind: str | list[str], **properties: object) -> Ref:
         """Add a contextual entity; empty properties are left out."""
@@ -100,7 +101,9 @@ class _Writer:
         content, run = self.content, self.content.run
         self.crate.metadata.extra_contexts.append(_TERMS)
         self.crate.metadata.extra_terms.update(_PROV)
-        profiles = [self.add(i, "CreativeWork", name=n, version=v) for i, n, v in _PROFILES]
+        profiles = [
+            self.add(i, "CreativeWork", name=n, version=v) for i, n, v in _PROFILES[: None if self.workflow else 1]
+        ]
         said = content.answers.headline or "No question was asked of data"
         root["name"] = content.title
         root["description"] = f"{self.words(run.objective.text)} {said}. {self._left()}".strip()
@@ -139,7 +142,7 @@ class _Writer:
     def _file(self, file: Packed) -> None:
         kind: list[str] | str = "File"
         more: dict[str, Any] = {}
-        if file.path == _WORKFLOW:
+        if file.path == _WORKFLOW and self.workflow:
             return
         if file.path.endswith((".py", ".R")):
             kind = ["File", "SoftwareSourceCode"]
@@ -271,7 +274,7 @@ class _Writer:
             steps.append(step)
             if record is not None and record.attempts:
                 self._task_action(task, record, tool, step)
-        if _WORKFLOW in self.files:
+        if self.workflow:
             self._workflow(parts, steps)
 
     def _workflow(self, parts: list[Ref], steps: list[Ref]) -> None:
@@ -364,7 +367,7 @@ class _Writer:
             r for d in self.content.recorded.datasets.values() for f in d.files if (r := self._data_id(d, f.name))
         ]
         results = [n for n in ("answer.json", "report.md", "report.html", "protocol.json") if n in self.files]
-        workflow = _WORKFLOW if _WORKFLOW in self.files else "#engine"
+        workflow = _WORKFLOW if self.workflow else "#engine"
         ended = {"done": "Completed", "failed": "Failed"}.get(run.status, "Active")
         self.add(
             self.run_id,
