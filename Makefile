@@ -45,6 +45,8 @@ lock:
 	  --no-annotate pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  --no-annotate pyproject.toml --extra omics -c requirements-dev.lock -o requirements-omics.lock
+	echo "roc-validator==0.13.0" | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-emit-index-url --no-annotate - -o requirements-crate.lock
 
 clean:
 	rm -rf $(VENV) dist build

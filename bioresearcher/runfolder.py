@@ -13,6 +13,7 @@ Layout (ids are safe as file names)::
     design/…                      headings, outlines and parts as they were before assembly
     protocol.json  protocol.md  protocol-evidence.md  protocol-script.py
     registration.json             Registration: digests and time of the approved protocol, and its amendments
+    registered/                   the plan as it was approved: protocol.json, protocol.md; never changed
     tasks/<task>/                 task.json, record.json, code.py, attempts/, outputs/
     revisions/<n>/                revision.json (Revision), before.json, after.json, diff.txt, tasks/
     rounds.json  review.json      DraftReview…, Review

@@ -10,7 +10,22 @@ import traceback
 from collections.abc import Sequence
 
 from bioresearcher import __version__
-from bioresearcher.cli import batch, data, doctor, library, mcp, prompts, report, review, review_calibrate, run, setup
+from bioresearcher.cli import (
+    batch,
+    data,
+    diff,
+    doctor,
+    export,
+    library,
+    mcp,
+    prompts,
+    report,
+    review,
+    review_calibrate,
+    run,
+    setup,
+    trace,
+)
 from bioresearcher.cli.mistyped import Parser, wrong_arguments
 from bioresearcher.cli.session import command as session
 from bioresearcher.errors import BioresearcherError
@@ -45,6 +60,9 @@ def build_parser() -> argparse.ArgumentParser:
         review_calibrate.add_parser,
         report.add_parser,
         report.add_reproduce_parser,
+        trace.add_parser,
+        export.add_parser,
+        diff.add_parser,
         data.add_parser,
         library.add_parser,
         prompts.add_parser,

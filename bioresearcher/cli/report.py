@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,16 +42,21 @@ def run(args: argparse.Namespace) -> int:
     from bioresearcher.graph.run import read_record
     from bioresearcher.report.write import write_reports
     from bioresearcher.runfolder import RunFolder
+    from bioresearcher.stages.deviations import deviation_lines, deviations
 
     folder = RunFolder(find_run(args.run_folder))
     read_record(folder)
     if args.without:
         return _without(folder.root, args.without, as_json=args.json)
     markdown, html = write_reports(folder)
+    found = deviations(folder)
     if args.json:
-        print_json({"markdown": str(markdown), "html": str(html)})
+        said = found.model_dump(mode="json")
+        print_json({"markdown": str(markdown), "html": str(html), "deviations": said})
     else:
         print(f"{markdown}\n{html}")
+        for line in deviation_lines(found) if found.registered else ():
+            print(line, file=sys.stderr)
     return 0
 
 

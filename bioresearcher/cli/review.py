@@ -178,6 +178,12 @@ def _load(path: Path, objective: Objective | None, kind: str) -> _Loaded:
         gates=applicability(context),
         places=places_in(reading.protocol),
     )
+    if (path / "run.json").is_file():
+        from bioresearcher.runfolder import RunFolder
+        from bioresearcher.stages.deviations import deviation_lines, deviations
+
+        found = deviations(RunFolder(path))
+        result = replace(result, deviations=found, deviation_lines=tuple(deviation_lines(found)))
     return _Loaded(result, reading.protocol, context, reading.text or document_text(reading.protocol))
 
 

@@ -36,7 +36,16 @@ from bioresearcher.stages.outline_form import (
     read_headings,
     read_outlines,
 )
-from bioresearcher.stages.registration import FACTS, LOOKS, amend, any_results, in_words, read_registration, register
+from bioresearcher.stages.registration import (
+    FACTS,
+    LOOKS,
+    amend,
+    any_results,
+    freeze_text,
+    in_words,
+    read_registration,
+    register,
+)
 
 SKIPPED = "skipped by a person"
 
@@ -78,6 +87,7 @@ def _register(c: RunContext, decision: Decision) -> None:
             return
         registration = amended
     write_protocol(c.folder, protocol)
+    freeze_text(c.folder)
     c.caller.events.emit("note", PROTOCOL, "info", in_words(registration), digest=registration.in_force)
 
 

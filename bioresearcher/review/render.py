@@ -18,6 +18,7 @@ from bioresearcher.review.metrics import RUBRIC
 from bioresearcher.review.record import most_severe_in_foreign, records
 from bioresearcher.review.render_judgement import judgement_lines
 from bioresearcher.schemas.protocol import Consequence
+from bioresearcher.schemas.registration import Deviations
 from bioresearcher.schemas.review import METRICS, CheckFinding, Metric, MetricName, Review
 from bioresearcher.text.format import md, md_list, md_table
 from bioresearcher.text.visible import one_line
@@ -30,6 +31,8 @@ class FileReview:
     Attributes:
         problem: Why a file that was reviewed cannot count as a protocol, such as having no steps.
         places: Words to find a part or step in the file by: `step 2.1` -> its title.
+        deviations: Of a run, what was done otherwise than its registered plan.
+        deviation_lines: The same as plain lines.
     """
 
     file: str
@@ -44,6 +47,8 @@ class FileReview:
     hint: str = ""
     problem: str = ""
     places: Mapping[str, str] = field(default_factory=dict)
+    deviations: Deviations | None = None
+    deviation_lines: tuple[str, ...] = ()
 
 
 def as_json(results: Sequence[FileReview]) -> str:
@@ -65,6 +70,8 @@ def _row(r: FileReview) -> dict[str, JsonValue]:
     }
     row |= r.review.model_dump(mode="json") | ({"problem": one_line(r.problem, 500)} if r.problem else {})
     row["mean_score"] = _rounded(r.review.mean_score)
+    if r.deviations is not None:
+        row["deviations"] = r.deviations.model_dump(mode="json")
     skipped: list[JsonValue] = [{"gate": name, "needs": list(needs)} for name, needs in r.gates.skipped]
     row["gates"] = {"applied": list(r.gates.applied), "skipped": skipped}
     return row
@@ -117,6 +124,8 @@ def _section(r: FileReview) -> Iterable[str]:
         yield from md_table(("metric", "score", "reason", "evidence"), rows)
     if r.warnings:
         yield from md_list(f"Reading: {md(w)}" for w in r.warnings)
+    if r.deviation_lines:
+        yield from md_list(md(line) for line in r.deviation_lines)
     judged = r.review.judgement is not None  # its findings stand above
     listed = [f for f in r.review.findings if not (judged and f.gate == "REVIEWER")]
     if listed:

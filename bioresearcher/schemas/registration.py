@@ -40,3 +40,31 @@ class Registration(Value):
     def in_force(self) -> str:
         """Digest of the protocol in force: after the last amendment."""
         return self.amendments[-1].protocol if self.amendments else self.protocol
+
+
+DeviationKind = Literal["changed", "added", "dropped", "skipped", "failed", "not registered"]
+"""Changed, added, dropped: a step, after the registration. Skipped: a dry step that was not carried out. Failed: a task
+without a verified result. Not registered: files that differ from the registration without an amendment."""
+
+
+class Deviation(Value):
+    """A difference between the registered plan and what was done."""
+
+    kind: DeviationKind
+    step: str = Field(default="", description="id of the protocol's step, where it is about one")
+    task: str = Field(default="", description="id of the task, where it is about one")
+    said: str = Field(description="the difference in one sentence")
+    reason: str = Field(default="", description="why, in the words of who changed it or of the record")
+    made: str = Field(default="", description="time, UTC, where it is known")
+    results_seen: bool | None = Field(default=None, description="whether results were there before; None: not known")
+
+
+class Deviations(Value):
+    """The registered plan of a run and what was done otherwise (`deviations`); nothing without a registration."""
+
+    registered: str = Field(default="", description="time, UTC; empty when no plan was registered")
+    digest: str = Field(default="", description="of the registration")
+    found: tuple[Deviation, ...] = ()
+    compared: bool = Field(
+        default=True, description="False: the plan as registered is not kept, its steps not compared"
+    )

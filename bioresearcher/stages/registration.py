@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pydantic import JsonValue
 
 from bioresearcher.errors import InputError, RunFolderError
-from bioresearcher.runfolder import RunFolder
+from bioresearcher.runfolder import RunFolder, write_bytes
 from bioresearcher.schemas.base import Value
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.execution import Outcome, TaskRecord
@@ -26,6 +26,9 @@ REGISTRATION = "registration.json"
 PROTOCOL = "protocol.json"
 FACTS = "facts.json"
 LOOKS = "looks.json"
+FROZEN = "registered"
+"""Folder with the whole plan as it was approved: the protocol as a value, and its text."""
+PLAN_TEXT = "protocol.md"
 
 
 def register(
@@ -64,7 +67,31 @@ def register(
     )
     registration = registration.model_copy(update={"digest": _whole(registration)})
     folder.write(registration, REGISTRATION)
+    folder.write(protocol, FROZEN, PROTOCOL)
     return registration
+
+
+def freeze_text(folder: RunFolder) -> None:
+    """Keep the text of the registered protocol, once: later changes do not touch it."""
+    written, kept = folder.path(PLAN_TEXT), folder.path(FROZEN, PLAN_TEXT)
+    if written.is_file() and folder.has(FROZEN, PROTOCOL) and not kept.exists():
+        write_bytes(kept, written.read_bytes())
+
+
+def registered_protocol(folder: RunFolder) -> Protocol | None:
+    """Return the protocol as it was when it was registered; None when it is not kept, or not the registered one.
+
+    In runs of earlier versions it is the first one that a revision changed, else that of the run.
+    """
+    found = read_registration(folder)
+    if found is None:
+        return None
+    for parts in ((FROZEN, PROTOCOL), ("revisions", "1", "before.json"), (PROTOCOL,)):
+        if folder.has(*parts):
+            protocol = folder.read(Protocol, *parts)
+            if _digest_of(protocol) == found.protocol:
+                return protocol
+    return None
 
 
 def amend(
@@ -139,6 +166,8 @@ def verify(folder: RunFolder) -> list[str]:
         return []
     said = [] if found.digest == _whole(found) else [f"{REGISTRATION} was changed: its digest does not fit its entries"]
     last = f"amended on {found.amendments[-1].made}" if found.amendments else f"registered on {found.registered}"
+    if folder.has(FROZEN, PROTOCOL):
+        said += _compared(folder, f"{FROZEN}/{PROTOCOL}", found.protocol, f"the plan registered on {found.registered}")
     said += _compared(folder, PROTOCOL, found.in_force, f"the protocol {last}", required=True)
     said += _compared(folder, FACTS, found.facts, f"the facts registered on {found.registered}")
     said += _compared(folder, LOOKS, found.looks, f"the looks registered on {found.registered}")

@@ -81,6 +81,18 @@ def test_the_report_of_a_finished_run_is_written_again(lab: Path, capsys: pytest
     assert "2.1" in capsys.readouterr().out
 
 
+def test_a_finished_run_is_traced_compared_and_taken_away(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    number = as_json(FINISHED / "tasks" / "T1" / "outputs" / "findings.json")[0]["statement"]
+    asked = next(word for word in number.split() if word.isdecimal())
+    assert main(["trace", str(FINISHED), asked]) == 0
+    assert "finding T1.1" in capsys.readouterr().out
+    assert main(["diff", str(FINISHED), str(FINISHED)]) == 0
+    assert "are the same" in capsys.readouterr().out
+    for folder in (FINISHED, WAITING, ASKED_A_MODEL):
+        target = lab / f"{folder.name}.zip"
+        assert main(["export", str(folder), "--crate", str(target), "--docx", str(target.with_suffix(".docx"))]) == 0
+
+
 def test_an_unfinished_and_a_models_run_are_reported_too(lab: Path) -> None:
     for folder in (WAITING, ASKED_A_MODEL):
         (folder / "report.md").unlink()
