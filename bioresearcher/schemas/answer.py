@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from bioresearcher.schemas.base import Value
+from bioresearcher.schemas.base import Origin, Value
+from bioresearcher.schemas.library import Citation, LeftOut
 from bioresearcher.text.visible import one_line
 
 MOST_FOUND, MOST_STATEMENT = 3, 400
@@ -15,6 +16,54 @@ MOST_REASON = 200
 """Characters of the reason that a headline repeats."""
 
 AnswerState = Literal["answered", "partly answered", "not answered"]
+
+
+SentenceRole = Literal["result", "robustness", "replication", "open"]
+"""Result: effect and direction. Robustness: the same under other choices. Replication: in other data. Open: what the
+result does not settle."""
+
+Relation = Literal["agrees", "disagrees", "not reported"]
+"""A paper's report of the relation a question asks for, held against the findings of the run."""
+
+
+class AnswerLine(Value):
+    """A sentence of the answer to a question; its numbers, directions and comparisons were held against findings."""
+
+    text: str
+    findings: tuple[str, ...] = Field(
+        description="ids such as `T9.1`: the task, and the number of the finding in its findings.json, from 1"
+    )
+    role: SentenceRole = "result"
+    origin: Origin = "offline"
+
+
+class PaperReading(Value):
+    """A paper's report of the relation that a question asks for, with quotes located in the paper.
+
+    Of a paper that does not report it there is no quote.
+    """
+
+    paper_id: str
+    relation: Relation
+    text: str = Field(default="", description="the report in one sentence")
+    citations: tuple[Citation, ...] = ()
+    origin: Origin = "offline"
+
+
+PageAxis = Literal["helpful", "harmless", "honest"]
+
+
+class PageAnswer(Value):
+    """The reviewer's answer to a closed question about the first page; `yes` is the wanted answer."""
+
+    id: str = Field(description="such as `H1`")
+    axis: PageAxis
+    question: str
+    yes: bool
+    reason: str = ""
+    quote: str = Field(default="", description="words of the page that decided")
+    mended: bool = Field(default=False, description="whether a revision of the page settled it")
+    origin: Origin = "offline"
 
 
 class QuestionAnswer(Value):
@@ -28,6 +77,9 @@ class QuestionAnswer(Value):
     tasks: tuple[str, ...] = Field(default=(), description="tasks whose findings answer it")
     findings: tuple[str, ...] = Field(default=(), description="their statements")
     flow: str = Field(default="", description="from all rows to those that were analysed, in words")
+    sentences: tuple[AnswerLine, ...] = Field(default=(), description="the answer in words, each sentence checked")
+    papers: tuple[PaperReading, ...] = Field(default=(), description="reports of the same relation in the papers read")
+    left_out: tuple[LeftOut, ...] = Field(default=(), description="sentences that failed a check, with the reason")
 
 
 class RequirementAnswer(Value):
@@ -46,6 +98,8 @@ class Answers(Value):
     questions: tuple[QuestionAnswer, ...] = ()
     requirements: tuple[RequirementAnswer, ...] = ()
     not_understood: tuple[str, ...] = Field(default=(), description="words bound to nothing, each with the reason")
+    page: tuple[PageAnswer, ...] = Field(default=(), description="the reviewer's closed questions about the first page")
+    notes: tuple[str, ...] = Field(default=(), description="caveats of the answer as a whole")
 
     def count(self, state: AnswerState) -> int:
         """Count the questions in a state."""
