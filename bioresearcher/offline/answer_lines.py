@@ -174,8 +174,8 @@ def _effects(values: AnswerQuestionsInput) -> Iterator[LineDraft]:
     main = estimates[0]
     yield _line(_effect_sentence(main, values.question), main.finding)
     said_replicated = [f for f in values.findings if isinstance(f.values.get("replicated"), bool)]
-    for other in estimates[1:]:
-        yield from _beside(main, other, values.question, told=bool(said_replicated))
+    for other in _nearest(main, estimates[1:]):
+        yield from _beside(main, other, values.question)
     for finding in said_replicated:
         yield _line(_first_sentence(finding.statement, values.question), finding, role="replication")
     yield from _open_points(values)
@@ -223,42 +223,49 @@ def _effect_sentence(one: _Estimate, q: AnsweredQuestion) -> str:
     return f"{said} {where}{terms}: {one.shown}.".replace("  ", " ").replace(" ,", ",").replace(" :", ":")
 
 
-def _beside(main: _Estimate, other: _Estimate, q: AnsweredQuestion, *, told: bool) -> Iterator[LineDraft]:
+def _beside(main: _Estimate, other: _Estimate, q: AnsweredQuestion) -> Iterator[LineDraft]:
     """Sentence on an estimate beside the main one: other terms, the data as given, or other data."""
     a, b = main.finding.result, other.finding.result
     if a is None or b is None:
         return
     same = main.clear == other.clear and main.higher == other.higher
     both = main.clear and other.clear
+    changed = not same and not both
     if same:
-        verdict = "the same direction"
+        verdict = "the same direction" if both else "no clear association either"
     elif both:
         verdict = "the opposite direction, so the two contradict each other"
     else:
-        verdict = f"{'an' if other.clear else 'no clear'} association, so the answer depends on"
+        verdict = "an association" if other.clear else "no clear association"
+    cited = (main.finding, other.finding)
     if _data(a.population) != _data(b.population):
-        yield _line(f"in {_data(b.population)} the {other.shown}.", other.finding, role="replication")
+        yield _line(f"in {_data(b.population)} it is {other.shown}: {verdict}.", *cited, role="replication")
     elif a.population != b.population:
-        more = " what was left out of them" if verdict.endswith("on") else ""
-        yield _line(
-            f"in the data as given it is {other.shown}: {verdict}{more}.",
-            main.finding,
-            other.finding,
-            role="robustness",
-        )
+        on = ", so the answer depends on how the data were prepared" if changed else ""
+        with_terms = f", {_terms(b, q)}," if b.terms else ""
+        yield _line(f"in the data as given{with_terms} it is {other.shown}: {verdict}{on}.", *cited, role="robustness")
     else:
         fewer = set(b.terms) < set(a.terms)
-        terms = (
-            f"{_terms(b, q).removesuffix(' in the model')} alone in the model"
-            if b.terms and fewer
-            else _terms(b, q) or "without other terms in the model"
-        )
-        yield _line(
-            f"{terms} it is {other.shown}: {verdict}{' the model' if verdict.endswith('on') else ''}.",
-            main.finding,
-            other.finding,
-            role="robustness",
-        )
+        terms = _terms(b, q) or "without other terms in the model"
+        terms = f"{terms.removesuffix(' in the model')} alone in the model" if b.terms and fewer else terms
+        on = ", so the answer depends on the model" if changed else ""
+        yield _line(f"{terms} it is {other.shown}: {verdict}{on}.", *cited, role="robustness")
+
+
+def _nearest(main: _Estimate, others: Sequence[_Estimate]) -> list[_Estimate]:
+    """Leave of several estimates on the data as given the one whose model is nearest to the main one."""
+    a = main.finding.result
+    if a is None:
+        return list(others)
+    given = [
+        e
+        for e in others
+        if (r := e.finding.result) and r.population != a.population and _data(r.population) == _data(a.population)
+    ]
+    best = max(
+        given, key=lambda e: len({*(e.finding.result.terms if e.finding.result else ())} & {*a.terms}), default=None
+    )
+    return [e for e in others if e not in given or e is best]
 
 
 # differences of many features -------------------------------------------------------------------------

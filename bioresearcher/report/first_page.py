@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bioresearcher.analysis.group_words import group_pattern
+from bioresearcher.analysis.group_words import group_pattern, group_words
 from bioresearcher.report import summaries
 from bioresearcher.report.caveats import not_verified
 from bioresearcher.report.run_data import OutputFile, RunView, TaskView
@@ -35,6 +35,8 @@ MOST_WORDS: Final = 1_150
 """Words of the answers on the first page."""
 MOST_SHORT: Final = 25
 """Questions beyond these words that are named in a line; the others are counted."""
+_BESIDE: Final = ("description", "structure")
+"""Kinds of questions whose answers follow the others'."""
 _CHARS: Final = 240
 _TITLE: Final = 160
 
@@ -93,6 +95,15 @@ class QuestionRow:
         )
 
     @property
+    def turn(self) -> Sentence | None:
+        """The sentence without which the first misleads: another answer in other data, or what contradicts it."""
+        for turn in (r"did not replicate|not confirm", r"contradict", r"answer depends"):
+            for s in self.sentences[1:]:
+                if re.search(turn, s.line.text, re.IGNORECASE):
+                    return s
+        return None
+
+    @property
     def silent(self) -> int:
         """Number of papers whose nearest passages do not report the relation."""
         return sum(p.relation == "not reported" for p in self.answer.papers)
@@ -107,6 +118,11 @@ class QuestionRow:
 @dataclass(frozen=True)
 class FirstPage:
     """Everything on the first page."""
+
+    @property
+    def pictured(self) -> tuple[QuestionRow, ...]:
+        """The first questions with a figure, whose figures stand on the first screen."""
+        return tuple(q for q in self.questions if q.figure and q.kind not in _BESIDE)[:3]
 
     title: str
     objective: str
@@ -125,7 +141,7 @@ class FirstPage:
 def first_page(view: RunView) -> FirstPage:
     """Choose what the first page of a run says."""
     told = view.run.answers
-    rows = [_question(view, q) for q in told.questions]
+    rows = sorted((_question(view, q) for q in told.questions), key=lambda r: r.kind in _BESIDE)
     full: list[QuestionRow] = []
     short: list[QuestionRow] = []
     used = 0
@@ -160,12 +176,36 @@ def _question(view: RunView, answer: QuestionAnswer) -> QuestionRow:
     return QuestionRow(
         answer=answer,
         kind=kind,
-        asked=clip(one_line(answer.text, _CHARS), _CHARS),
+        asked=_asked(answer, rows),
         sentences=tuple(Sentence(s, linked(s, tasks, rows)) for s in answer.sentences),
         rows=rows,
         figure=_figure(tasks, kind),
         table=next(((t, o) for t in tasks for o in t.outputs if o.table and o.table.rows), None),
     )
+
+
+def _asked(answer: QuestionAnswer, rows: AnalysisSet | None) -> str:
+    """Return the question with its groups as a reader calls them."""
+    text = one_line(answer.text, _CHARS).rstrip(".")
+    if rows is not None and rows.case and rows.control:
+        column, case, control = rows.contrast_column, rows.case, rows.control
+        named = f"{group_words(column, case)} against {group_words(column, control)}"
+        text = text.replace(f"by {column}: {case} against {control}", f"between {named}")
+        text = text.replace(f"{column}: {case} against {control}", named)
+    return clip(text.replace("all features of the matrix", "all measured features"), _CHARS)
+
+
+def caption(task: TaskView, output: OutputFile, row: QuestionRow) -> str:
+    """Return a caption that stands alone: the figure, the question, rows and groups, data set, task."""
+    said = summaries.output_caption(task, output).rstrip(".")
+    rows = row.rows
+    parts = [f"{said[:1].upper()}{said[1:]}.", f"{row.asked}."]
+    if rows is not None:
+        groups = [f"{group_words(rows.contrast_column, g.level)} {g.n:,}" for g in rows.groups]
+        events = f", {rows.events:,} events" if rows.events is not None else ""
+        inside = f" ({', '.join(groups)})" if groups else ""
+        parts.append(f"n = {rows.n:,}{inside}{events}.")
+    return " ".join(parts)
 
 
 def _kind(tasks: Sequence[TaskView], answer: QuestionAnswer) -> str:
@@ -225,7 +265,7 @@ def linked(line: AnswerLine, tasks: Sequence[TaskView], rows: AnalysisSet | None
     pieces: list[Piece] = []
     at = 0
     for said in amounts(line.text, case, control):
-        if said.place < at:
+        if said.place < at or said.role == "level" or said.sign:
             continue
         end = said.place + len(said.text.rstrip())
         pieces += [Piece(line.text[at : said.place]), Piece(line.text[said.place : end], _cell(said, own) or home)]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from bioresearcher.report import summaries
-from bioresearcher.report.first_page import PAGES, FirstPage, QuestionRow, first_page
+from bioresearcher.report.first_page import PAGES, FirstPage, QuestionRow, caption, first_page
 from bioresearcher.report.markdown import title_lines
 from bioresearcher.report.run_data import RunView
 from bioresearcher.text.format import count_of, listing, md, md_code, md_list, md_table
@@ -75,7 +75,7 @@ def _question(row: QuestionRow, *, with_table: bool) -> Iterable[str]:
         yield from (f"{_not_reported(row)}", "")
     if row.figure:
         task, output = row.figure
-        what = clip(f"{answer.id}, {task.task.id}: {summaries.output_caption(task, output)}", 160)
+        what = clip(f"Figure {answer.id}. {caption(task, output, row)}", 260)
         yield from ([f"![{md(what)}](<{output.link}>)", ""] if output.link else [])
     if row.table and with_table:
         task, output = row.table

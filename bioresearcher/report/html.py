@@ -15,7 +15,7 @@ from markupsafe import Markup
 from bioresearcher.analysis.sets import flow_rows
 from bioresearcher.report import markdown, summaries
 from bioresearcher.report.caveats import not_verified
-from bioresearcher.report.first_page import PAGES, cell_anchor, first_page, linked_cells
+from bioresearcher.report.first_page import PAGES, caption, cell_anchor, first_page, linked_cells
 from bioresearcher.report.protocol_content import PRACTICE_SAID
 from bioresearcher.report.protocol_markdown import content_of
 from bioresearcher.report.run_data import RunView, flow_figure
@@ -143,6 +143,7 @@ def _environment() -> Environment:
     )
     environment.globals.update(
         anchor=summaries.anchor,
+        caption=caption,
         cell_anchor=cell_anchor,
         outcomes=summaries.OUTCOMES,
         outcome_tone=outcome_tone,

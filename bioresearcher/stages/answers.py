@@ -71,16 +71,20 @@ def answer_questions(
 
 
 def citable(
-    question: Question, rows: AnalysisSet, tasks: Sequence[DryLabTask], records: Sequence[TaskRecord]
+    question: Question,
+    rows: AnalysisSet,
+    tasks: Sequence[DryLabTask],
+    records: Sequence[TaskRecord],
+    given: str = "",
 ) -> tuple[CitedFinding, ...]:
     """Return the findings that an answer may cite, those that answer the question first.
 
-    They are of verified tasks that answer it, and estimates of the same relation on the data as given, where the
-    question was answered on a part or a prepared copy of them.
+    They are of verified tasks that answer it, and estimates of the same relation on the data as `given`, where the
+    question was answered on a prepared copy of them.
     """
     done = {r.task_id: r for r in records if r.verified}
     asked = Asked(question, rows)
-    as_given = Asked(question, rows.model_copy(update={"population": rows.source}))
+    as_given = Asked(question, rows.model_copy(update={"population": given}))
     own: list[CitedFinding] = []
     beside: list[CitedFinding] = []
     for task in tasks:
@@ -97,8 +101,8 @@ def citable(
             rest = [n for n in range(len(cited)) if n not in told] if told else []
             own += [cited[n] for n in told]
             beside += [cited[n].model_copy(update={"role": _role(cited[n], rows)}) for n in rest]
-        elif rows.source != rows.population and not task.questions:
-            same = [f for f in answering(record.findings, as_given) if f.result and f.result.population == rows.source]
+        elif given and not task.questions:
+            same = [f for f in answering(record.findings, as_given) if f.result and f.result.population == given]
             beside += [
                 cited[order[id(f)]].model_copy(update={"role": "robustness"})
                 for f in same

@@ -69,6 +69,12 @@ class AnswerMaterial:
         question, rows = self.questions.question(question_id), self.sets.of(question_id)
         return (question, rows) if question is not None and rows is not None else None
 
+    def findings(self, question: Question, rows: AnalysisSet) -> tuple[CitedFinding, ...]:
+        """Return the findings that the answer to a question may cite."""
+        known = {d.id: d for d in self.datasets}
+        given = next((p for i in (rows.population, rows.source) if i in known and (p := known[i].prepared_from)), "")
+        return citable(question, rows, self.tasks, self.records, given or "")
+
 
 def named_question(question: Question, rows: AnalysisSet, material: AnswerMaterial) -> AnsweredQuestion:
     """Return a question with the names and the design that its answer must keep to."""
@@ -126,7 +132,7 @@ def still_holding(answers: Answers, material: AnswerMaterial) -> Answers:
         if found is None or answer.state == "not answered":
             rows.append(answer.model_copy(update={"sentences": (), "papers": ()}))
             continue
-        findings = citable(*found, material.tasks, material.records)
+        findings = material.findings(*found)
         named = named_question(*found, material)
         kept = tuple(s for s in answer.sentences if not why_left_out(_as_draft(s), named, findings))
         rows.append(answer.model_copy(update={"sentences": kept}))
@@ -144,7 +150,7 @@ async def _written(
     if found is None or state.state == "not answered":
         return state
     question, rows = found
-    findings = citable(question, rows, material.tasks, material.records)
+    findings = material.findings(question, rows)
     named = named_question(question, rows, material)
     if not findings:
         return state
