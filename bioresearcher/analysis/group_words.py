@@ -38,7 +38,8 @@ def group_pattern(column: str, level: str | None, other: str | None) -> re.Patte
     phrases += [rf"(?:status|group)\s*(?:=|is|of)\s*{re.escape(level)}(?![\w.])"]
     said = group_words(column, level)
     if "=" not in said:
-        phrases.append(rf"(?<!\w){re.escape(said).replace('-', '[-‐‑ ]').replace(' ', '[ _-]')}s?(?!\w)")
+        words = (re.escape(word) for word in re.split(r"[ _-]", said))
+        phrases.append(rf"(?<!\w){'[-‐‑ _]'.join(words)}s?(?!\w)")
     signs = {"positive": _YES, "negative": _NO}
     for word, levels in signs.items():
         if (

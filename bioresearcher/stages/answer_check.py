@@ -147,7 +147,7 @@ def _names(text: str, known: Known) -> str:
 
 def _numbers(text: str, known: Known) -> str:
     counts = [a.value for a in known.amounts if not a.unit and float(a.value).is_integer() and a.role not in STATISTICS]
-    for bundle in bundles(text, known.case, known.control):
+    for bundle in bundles(text, known.case, known.control, carried=True):
         for said in bundle.amounts:
             if problem := _number(said, bundle, known, counts):
                 return problem
@@ -165,6 +165,9 @@ def _numbers(text: str, known: Known) -> str:
 def _number(said: Amount, bundle: Bundle, known: Known, counts: Sequence[float]) -> str:
     if said.sign and said.role in STATISTICS:
         return _threshold(said, known)
+    turned = {k.higher for k in known.amounts if k.value == said.value and k.higher is not None}
+    if said.higher is not None and turned and said.higher not in turned:
+        return f"its direction is not that of {said.text}"
     same = [k for k in known.amounts if comparable(said, k)]
     if any(close(said, k) for k in same):
         return ""
@@ -203,7 +206,7 @@ def _together(bundle: Bundle, known: Known) -> str:
     core = [a for a in bundle.amounts if a.role in STATISTICS and not a.sign]
     if not core:
         return ""
-    other = [a for a in bundle.amounts if a.role in ("n", "events") and not a.group]
+    other = [a for a in bundle.amounts if a.role in ("n", "events", "genes") and not a.group]
     fits = [k for k in known.bundles if all(any(comparable(a, b) and close(a, b) for b in k.amounts) for a in core)]
     if not fits:
         return f"{', '.join(a.text for a in core)} do not belong together in its findings"
@@ -213,7 +216,7 @@ def _together(bundle: Bundle, known: Known) -> str:
         fits = [k for k in fits if k.lead and (lead in plain(k.lead) or plain(k.lead) in lead)]
         if not fits:
             return f"{core[0].text} is not of {bundle.lead} in its findings"
-    for a in other if len(core) > 1 or any(c.role not in ("p", "fdr") for c in core) else ():
+    for a in other if lead or len(core) > 1 or any(c.role not in ("p", "fdr") for c in core) else ():
         beside = [b for k in fits for b in k.amounts if b.role == a.role]
         if beside and not any(close(a, b) for b in beside):
             return f"{a.text} {a.role if a.role != 'n' else 'samples'} do not belong to {core[0].text}"
@@ -228,7 +231,12 @@ def _units(text: str, known: Known) -> str:
                 if not fits and not re.search(rf"\b{re.escape(said.text)}[ -]?{said.unit}", known.text, re.IGNORECASE):
                     return f"the unit “{said.unit}” is not in its findings"
     for found in _PER.finditer(text):
-        told = found[1].casefold() == "cent" or re.search(rf"\bper {re.escape(found[1])}\b", known.text, re.IGNORECASE)
+        each = re.search(rf"\beach\b.*\b{re.escape(found[1])}s?\b", known.text, re.IGNORECASE)
+        told = (
+            found[1].casefold() == "cent"
+            or (found[1].isalpha() and each)
+            or re.search(rf"\bper {re.escape(found[1])}\b", known.text, re.IGNORECASE)
+        )
         if not told and re.search(r"\d", text):
             return f"“{found[0]}” is not in its findings"
     for level in re.findall(r"(\d+(?:\.\d+)?)\s?%\s?(?:CI|confidence)", text):

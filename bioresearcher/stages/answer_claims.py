@@ -34,7 +34,7 @@ _LOWER: Final = re.compile(
     r"\b(?:lower|down-?regulated|decreased|reduced|under-?expressed|negatively|inversely)\b", re.IGNORECASE
 )
 _MORE_THAN: Final = re.compile(
-    r"\b(higher|larger|greater|more|bigger|stronger|lower|smaller|fewer|less|weaker)\b[^.;]{0,80}?\bthan\b",
+    r"\b(higher|larger|greater|more|bigger|stronger|lower|smaller|fewer|less|weaker)\b(?:[^.;]|\.(?=\d)){0,80}?\bthan\b",
     re.IGNORECASE,
 )
 _MOST: Final = re.compile(
@@ -218,7 +218,8 @@ def _significance(text: str, known: Known) -> str:
 
 def _tolerates(known: Known) -> bool:
     """True if a finding itself denies something, such as a failed replication."""
-    return any(_NEGATED.search(f.statement) for f in known.findings)
+    stated = (c for f in known.findings for c in clauses(f.statement))
+    return any(_NEGATED.search(c) and (_CLAIM.search(c) or _REPLICATED.search(c)) for c in stated)
 
 
 def _replication(text: str, known: Known) -> str:
@@ -261,7 +262,7 @@ def _comparisons(text: str, known: Known) -> str:
                 if (before[-1].value > after[0].value) != more:
                     return "its comparison is not that of the numbers"
         best = _MOST.search(clause)
-        names = entities(clause[best.end() :])[:1] if best else []
+        names = (entities(clause[best.end() :]) or entities(clause[: best.start()])[-1:])[:1] if best else []
         for name in names:
             lists = [entities(c) for f in known.findings for c in [f.statement] if plain(name) in plain(c)]
             firsts = [plain(x) for row in lists for x in row[:6]]

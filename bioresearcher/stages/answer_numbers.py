@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 STATISTICS: Final = frozenset(
     {"hr", "or", "nes", "diff", "lfc", "corr", "coef", "index", "chi2", "low", "high", "p", "fdr"}
 )
 """Roles that belong to one estimate; two of a kind begin a new bundle."""
+ESTIMATES: Final = frozenset({"hr", "or", "nes", "diff", "lfc", "corr", "coef", "index"})
 COUNTS: Final = frozenset({"n", "events", "genes", "sets", "pairs"})
 """Roles of whole numbers that must be equal, not only close."""
 
@@ -48,6 +49,14 @@ _BEFORE: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
         ("n", r"n"),
     )
 )
+_NAMES: Final = {
+    "hr": re.compile(r"\b(?:HRs?|hazard ratios?)\b"),
+    "or": re.compile(r"\b(?:ORs?|odds ratios?)\b"),
+    "nes": re.compile(r"\bNES\b|\benrichment scores?\b"),
+    "diff": re.compile(r"\bmean differences?\b"),
+    "corr": re.compile(r"\bcorrelations?\b"),
+    "index": re.compile(r"\bC-?index\b|\bconcordance\b|\bAUC\b"),
+}
 _AFTER: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
     (role, re.compile(rf"\s*(?:of (?:the )?)?(?:[\w-]+[ ]){{0,2}}?(?:{names})\b", re.IGNORECASE))
     for role, names in (
@@ -166,7 +175,7 @@ def amounts(text: str, case: re.Pattern[str], control: re.Pattern[str]) -> list[
                 start,
                 unit=_plain_unit(unit["unit"]) if unit else "",
                 sign=sign[1] if sign else _SIGNS.get(below[1], "") if below and role in STATISTICS else "",
-                higher=_direction(text, end, until, case, control) if not role or role in COUNTS else None,
+                higher=_direction(text, start, end, until, case, control) if not role or role in COUNTS else None,
                 group=_group(text, start, end, case, control),
             )
         )
@@ -176,24 +185,44 @@ def amounts(text: str, case: re.Pattern[str], control: re.Pattern[str]) -> list[
 _SIGNS: Final = {"below": "<", "under": "<", "at most": "≤", "above": ">", "less than": "<", "more than": ">"}
 
 
-def bundles(text: str, case: re.Pattern[str], control: re.Pattern[str]) -> list[Bundle]:
-    """Group the numbers of a text into bundles: a clause, or less where a second estimate of a kind follows."""
+def bundles(text: str, case: re.Pattern[str], control: re.Pattern[str], *, carried: bool = False) -> list[Bundle]:
+    """Group the numbers of a text into bundles: a clause, or less where a second estimate of a kind follows.
+
+    With `carried` a decimal number without a name is taken for another estimate of the kind named before it:
+    `the HR is 1.15, adjusted it is 1.87`.
+    """
     found: list[Bundle] = []
+    estimate = ""
     for clause in clauses(text):
         rows = amounts(clause, case, control)
         now = Bundle(clause)
         begin = 0
         for row in rows:
+            estimate = row.role if row.role in ESTIMATES else estimate
+            if carried and not estimate:
+                estimate = _named_before(clause[: row.place])
+            if carried and estimate and not row.role and not row.unit and not row.sign and "." in row.text:
+                row = replace(row, role=estimate)
             if row.role in STATISTICS and any(a.role == row.role and not a.sign for a in now.amounts) and not row.sign:
                 found.append(now)
                 now = Bundle(clause)
                 begin = max(clause.rfind(")", 0, row.place), clause.rfind(",", 0, row.place), 0)
             if row.role in STATISTICS and not now.lead:
                 before = entities(clause[begin : row.place])
-                now.lead = before[-1] if before and row.place - clause.rfind(before[-1], 0, row.place) < 60 else ""
+                now.lead = (
+                    before[-1]
+                    if before and row.place - clause.rfind(before[-1], 0, row.place) - len(before[-1]) < 60
+                    else ""
+                )
             now.amounts.append(row)
         found.append(now)
     return found
+
+
+def _named_before(text: str) -> str:
+    """Return the estimate that a text names last."""
+    found = [(m.end(), role) for role, names in _NAMES.items() if role in ESTIMATES for m in names.finditer(text)]
+    return max(found)[1] if found else ""
 
 
 def close(said: Amount, known: Amount) -> bool:
@@ -269,8 +298,13 @@ def _plain_unit(unit: str) -> str:
     return "%" if plain == "percent" else plain.rstrip("s")
 
 
-def _direction(text: str, end: int, until: int, case: re.Pattern[str], control: re.Pattern[str]) -> bool | None:
+def _direction(
+    text: str, start: int, end: int, until: int, case: re.Pattern[str], control: re.Pattern[str]
+) -> bool | None:
     """Return the direction that a count is said to have: the first such word before the next number."""
+    inside = re.search(r"(\w+) \($", text[:start])
+    if inside and (_UP.fullmatch(inside[1]) or _DOWN.fullmatch(inside[1])):  # `lower (944) than higher (764)`
+        return bool(_UP.fullmatch(inside[1])) == (control.search(text, end) is None)
     here = text[end:until]
     up, down = _UP.search(here), _DOWN.search(here)
     first = min((m for m in (up, down) if m), key=lambda m: m.start(), default=None)
