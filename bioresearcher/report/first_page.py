@@ -138,8 +138,8 @@ class FirstPage:
     methods: tuple[str, ...]
 
 
-def first_page(view: RunView) -> FirstPage:
-    """Choose what the first page of a run says."""
+def first_page(view: RunView, most: int = MOST_WORDS) -> FirstPage:
+    """Choose what the first page of a run says; questions beyond `most` words are named in a line."""
     told = view.run.answers
     rows = sorted((_question(view, q) for q in told.questions), key=lambda r: r.kind in _BESIDE)
     full: list[QuestionRow] = []
@@ -147,7 +147,7 @@ def first_page(view: RunView) -> FirstPage:
     used = 0
     for row in rows:
         used += row.words
-        (full if used <= MOST_WORDS or not full else short).append(row)
+        (full if used <= most or not full else short).append(row)
     named = [QuestionRow(r.answer, r.kind, r.asked, (), r.rows, short=True) for r in short[:MOST_SHORT]]
     caveats = reading_caveats(view)
     every = not_verified(view)
@@ -189,9 +189,9 @@ def _asked(answer: QuestionAnswer, rows: AnalysisSet | None) -> str:
     text = one_line(answer.text, _CHARS).rstrip(".")
     if rows is not None and rows.case and rows.control:
         column, case, control = rows.contrast_column, rows.case, rows.control
-        named = f"{group_words(column, case)} against {group_words(column, control)}"
-        text = text.replace(f"by {column}: {case} against {control}", f"between {named}")
-        text = text.replace(f"{column}: {case} against {control}", named)
+        a, b = group_words(column, case), group_words(column, control)
+        text = text.replace(f"by {column}: {case} against {control}", f"between {a} and {b}")
+        text = text.replace(f"{column}: {case} against {control}", f"{a} against {b}")
     return clip(text.replace("all features of the matrix", "all measured features"), _CHARS)
 
 
@@ -371,7 +371,13 @@ def _answered_by(view: RunView) -> tuple[tuple[str, str], ...]:
     run = view.run
     models = sorted({row.model for row in run.usage})
     origins = {s.origin for q in run.answers.questions for s in q.sentences}
-    words = "a language model" if origins == {"llm"} else "rules and a language model" if "llm" in origins else "rules"
+    words = (
+        "rules"
+        if origins <= {"offline"}
+        else "rules and a language model"
+        if "offline" in origins
+        else "a language model"
+    )
     spent = sum((r.usage for r in run.usage), Usage())
     return (
         ("Words of the answers", f"{words}; every number and direction was checked by code" if origins else "none"),

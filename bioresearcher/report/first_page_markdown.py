@@ -12,20 +12,25 @@ from bioresearcher.report.run_data import RunView
 from bioresearcher.text.format import count_of, listing, md, md_code, md_list, md_table
 from bioresearcher.text.visible import clip, one_line
 
-MOST_LINES: Final = 300
-MOST_NOT_ANSWERED: Final = 20
+MOST_LINES, MOST_WORDS = 300, 2_500
+MOST_NOT_ANSWERED: Final = 12
 _ROWS, _COLUMNS = 4, 6
 _QUOTE: Final = 220
-_TABLES: Final = 6
-"""Questions whose key table is shown."""
+_FITS: Final = ((1_150, 6), (1_150, 0), (800, 0), (500, 0), (200, 0))
+"""Words of the answers and number of their tables, tried until the page keeps its limits."""
 
 
 def render_first_page(view: RunView) -> str:
     """Render the first page; text from papers, data, tasks and models is escaped."""
-    page = first_page(view)
-    parts = (_head(view, page), _answers(view, page), _open(page), _caveats(page), _by(page), _methods(page), _more())
-    lines = [line for part in parts for line in part]
-    return "\n".join(lines).rstrip() + "\n"
+    text = ""
+    for most, tables in _FITS:
+        page = first_page(view, most)
+        parts = (_head(view, page), _answers(page, tables), _open(page), _caveats(page))
+        more = (_by(page), _methods(page), _more())
+        text = "\n".join(line for part in (*parts, *more) for line in part).rstrip() + "\n"
+        if len(text.splitlines()) <= MOST_LINES and len(text.split()) <= MOST_WORDS:
+            break
+    return text
 
 
 def _head(view: RunView, page: FirstPage) -> Iterable[str]:
@@ -37,19 +42,19 @@ def _head(view: RunView, page: FirstPage) -> Iterable[str]:
     yield from ("## Objective", "", md(page.objective), "")
 
 
-def _answers(view: RunView, page: FirstPage) -> Iterable[str]:
+def _answers(page: FirstPage, most_tables: int) -> Iterable[str]:
     yield from ("## Answers", "")
     if not page.questions:
         yield from ("No question was asked of data.", "")
         return
     yield from (f"**{md(page.headline)}**", "")
-    tables = 0
+    shown = 0
     for row in page.questions:
         if row.short:
             yield f"- **{md(row.answer.id)} {md(row.answer.state)}:** {md(clip(row.asked, 80))}"
             continue
-        tables += row.table is not None
-        yield from _question(row, with_table=tables <= _TABLES)
+        shown += row.table is not None
+        yield from _question(row, with_table=shown <= most_tables)
     if page.more:
         yield f"- and {count_of(page.more, 'more question')}: [report/tasks.md](<./report/tasks.md>)"
     yield ""

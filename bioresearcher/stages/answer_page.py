@@ -152,7 +152,7 @@ def _answers(judged: JudgedPage, page: str) -> tuple[PageAnswer, ...]:
                 yes=not denied,
                 reason=a.reason if denied else "",
                 quote=quote,
-                origin="llm",
+                origin="model",
             )
         )
     return tuple(rows)

@@ -24,6 +24,6 @@ ER = AnsweredQuestion(
 OUTCOME = AnsweredQuestion(
     id="A2",
     kind="time to event",
-    text="Time to event by the score of HALLMARK_E2F_TARGETS; adjusted for node_status, grade, fac_size, age (GSE1992).",
+    text="Time to event by the score of HALLMARK_E2F_TARGETS; adjusted for node_status, grade (GSE1992).",
     terms=("name_series", "node_status", "grade", "fac_size", "age"),
 )

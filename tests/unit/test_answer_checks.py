@@ -78,12 +78,14 @@ RIGHT = [
     (
         ER,
         "T9.2",
-        "SCUBE2 (mean difference 1.9, p = 2e-16) and GATA3 (mean difference 2.1, p = 1.1e-15) are higher in ER-positive.",
+        "SCUBE2 (mean difference 1.9, p = 2e-16) and GATA3 (mean difference 2.1, p = 1.1e-15) are "
+        "higher in ER-positive.",
     ),
     (
         ER,
         "T11.2",
-        "Among the 944 genes lower in ER-positive samples, the strongest set is HALLMARK_E2F_TARGETS (98 of 154 genes).",
+        "Among the 944 genes lower in ER-positive samples, the strongest set is "
+        "HALLMARK_E2F_TARGETS (98 of 154 genes).",
     ),
     (ER, "T12.3", "HALLMARK_E2F_TARGETS leads the sets enriched towards ER-negative (NES -3.11)."),
     (

@@ -66,7 +66,8 @@ RIGHT = [
     (
         ER,
         "T11.1",
-        "HALLMARK_ESTROGEN_RESPONSE_EARLY was over-represented among genes higher in ER-positive tumours (73 of 155 genes).",
+        "HALLMARK_ESTROGEN_RESPONSE_EARLY was over-represented among genes higher in ER-positive "
+        "tumours (73 of 155 genes).",
     ),
     (
         ER,
@@ -76,7 +77,8 @@ RIGHT = [
     (
         OUTCOME,
         "T16.2",
-        "On multivariable analysis a higher score was associated with the hazard (HR 1.87, 95% CI 1.16-3.00; p = 0.01).",
+        "On multivariable analysis a higher score was associated with the hazard (HR 1.87, 95% CI "
+        "1.16-3.00; p = 0.01).",
     ),
     (
         OUTCOME,
@@ -91,7 +93,8 @@ RIGHT = [
     (
         OUTCOME,
         "T17.2",
-        "In GSE4335 (n = 112, 38 events) higher scores went with a higher hazard (HR per SD 1.85, 95 % CI 1.26 to 2.73).",
+        "In GSE4335 (n = 112, 38 events) higher scores went with a higher hazard (HR per SD 1.85, "
+        "95 % CI 1.26 to 2.73).",
     ),
     (OUTCOME, "T17.2", "The C-index in GSE4335 was 0.63."),
     (

@@ -11,9 +11,9 @@ from planned_support import AUDIT, CONSTANT, plan_run
 from report_support import build_run
 
 from bioresearcher.papers.evidence_graph import removal_effects
-from bioresearcher.report.caveats import not_verified
 from bioresearcher.report import html as html_pages
 from bioresearcher.report import markdown as text_pages
+from bioresearcher.report.caveats import not_verified
 from bioresearcher.report.protocol_content import ProtocolContent
 from bioresearcher.report.protocol_evidence import render_evidence, write_protocol
 from bioresearcher.report.protocol_markdown import render_for_review, render_protocol, step_lines

@@ -10,10 +10,10 @@ import pytest
 import report_support as builder
 
 from bioresearcher.errors import RunFolderError
-from bioresearcher.report import summaries
-from bioresearcher.report.caveats import not_verified
 from bioresearcher.report import html as html_pages
 from bioresearcher.report import markdown as text_pages
+from bioresearcher.report import summaries
+from bioresearcher.report.caveats import not_verified
 from bioresearcher.report.first_page_markdown import render_first_page
 from bioresearcher.report.html import render_html
 from bioresearcher.report.run_data import load_view
@@ -304,13 +304,13 @@ def test_the_flow_of_a_question_stands_in_the_report_as_table_and_figure(folder)
     asked = Answers(questions=(QuestionAnswer(id="A1", text="Is it so?", state="answered"),))
     edit(folder, "run.json", answers=asked.model_dump(mode="json"))
     folder.write(sets, "analysis", "sets.json")
-    markdown, page = write_reports(folder)
-    text = markdown.read_text("utf-8")
+    write_reports(folder)
+    text = folder.path("report", "tasks.md").read_text("utf-8")
     [line] = [line for line in text.splitlines() if line.startswith("| er") and line.endswith("| 20 | 97 |")]
     assert "<b>" not in line.replace("\\<", "")
-    assert "![Flow of A1](<analysis/A1/flow.svg>)" in text
+    assert "![Flow of A1](<../analysis/A1/flow.svg>)" in text
     assert folder.has("analysis", "A1", "flow.svg")
-    html = page.read_text("utf-8")
+    html = folder.path("report", "tasks.html").read_text("utf-8")
     assert 'alt="Figure: flow of A1 from 117 rows to 97 that are analysed"' in html
     assert "<b>negative" not in html
     assert "Flow of A2" not in html + text
