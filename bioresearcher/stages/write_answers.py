@@ -53,7 +53,7 @@ _ARM: Final = re.compile(r"treat|arm|drug|therap|placebo|dose|intervention|group
 
 @dataclass(frozen=True)
 class AnswerMaterial:
-    """What a run found, from which its answers are written."""
+    """Findings and papers of a run, from which its answers are written."""
 
     objective: Objective
     questions: Questions
