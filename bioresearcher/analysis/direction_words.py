@@ -10,13 +10,13 @@ _TIME: Final = r"(?:survival|prognosis|outcomes?|times?)"
 _RISK_UP: Final = re.compile(
     rf"\b(?:(?:higher|greater|increased|elevated|raised|more) (?:[\w-]+ ){{0,2}}?{_RISK}"
     rf"|(?:worse|poor(?:er)?|shorter|reduced|inferior|lower|decreased|adverse|bad) (?:[\w-]+ ){{0,2}}?{_TIME}"
-    r"|earlier (?:events?|relapses?|deaths?)|unfavou?rable)\b",
+    r"|earlier (?:events?|relapses?|deaths?)|(?:die|dies|died|relapsed?) (?:earlier|sooner)|unfavou?rable)\b",
     re.IGNORECASE,
 )
 _RISK_DOWN: Final = re.compile(
     rf"\b(?:(?:lower|smaller|reduced|decreased|fewer) (?:[\w-]+ ){{0,2}}?{_RISK}"
     rf"|(?:better|longer|improved|superior|higher|increased|good) (?:[\w-]+ ){{0,2}}?{_TIME}"
-    r"|later (?:events?|relapses?|deaths?)|(?<!un)favou?rable)\b",
+    r"|later (?:events?|relapses?|deaths?)|(?:live|lives|lived|survived?) longer|(?<!un)favou?rable)\b",
     re.IGNORECASE,
 )
 _LOW_SCORE: Final = re.compile(

@@ -175,6 +175,9 @@ def _group_direction(clause: str, known: Known) -> str:
             ):
                 return f"its direction is not that of {name}"
     if not names:
+        ways = {d for f in known.findings for c in clauses(f.statement) if (d := _oriented(c, known))}
+        if len(ways) == 1 and said not in ways:
+            return "its direction is not that of its findings"
         signs = {_sign(f.result) for f in _relevant(clause, known) if f.result and f.result.contrast} - {0}
         if signs and said not in signs:
             return "its direction is not that of the estimate"
@@ -209,6 +212,8 @@ def _significance(text: str, known: Known) -> str:
             if not denied and _SIGNIFICANT.search(clause) and not _SIGNIFICANT.search(known.text):
                 return "it calls significant what its findings do not"
             continue
+        if not denied and False in states and re.search(r"\b(?:both|all|each|every)\b", clause, re.IGNORECASE):
+            return "it claims of all what its findings do not show of each"
         if not denied and True not in states:
             return "it claims what its findings do not show at p < 0.05"
         if denied and False not in states and not _tolerates(known):

@@ -41,7 +41,7 @@ _BEFORE: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
         ("or", r"OR|odds ratios?"),
         ("nes", r"NES|(?:normali[sz]ed )?enrichment scores?"),
         ("lfc", r"log2? ?(?:fold[- ]?changes?|FC)"),
-        ("diff", r"(?:mean |median |standardi[sz]ed )?differences?(?: of means)?"),
+        ("diff", r"(?:mean |median |standardi[sz]ed )?differences?(?: of means)?|differ(?:s|ed)? by"),
         ("corr", r"(?:median |spearman |pearson )?correlations?(?: coefficients?)?|rho|r|ρ"),
         ("coef", r"coefficients?|beta|β|slope"),
         ("index", r"C-?index|concordance|AUC|area under the curve|(?:adjusted )?Rand index"),
@@ -92,6 +92,9 @@ _BREAK: Final = re.compile(
     r"(?<=[.!?])\s+(?=[A-Z(“\"\d])|;\s*|,?\s+(?:but|whereas|while|although|however|though|yet)\b[,\s]*", re.IGNORECASE
 )
 
+_INSIDE: Final = re.compile(r"\([^()]*\)")
+_BARE_INTERVAL: Final = re.compile(rf"\d\s?\((?P<low>[-−]?{_DIGITS})\s?(?:to|[-–—])\s?(?P<high>[-−]?{_DIGITS})[),;]")
+
 
 @dataclass(frozen=True)
 class Amount:
@@ -134,7 +137,8 @@ class Bundle:
 
 def clauses(text: str) -> list[str]:
     """Split a text into sentences and clauses that are set against each other."""
-    return [part for part in (p.strip() for p in _BREAK.split(text)) if part]
+    whole = _INSIDE.sub(lambda m: m[0].replace(";", ","), text)  # what stands in parentheses belongs together
+    return [part for part in (p.strip() for p in _BREAK.split(whole)) if part]
 
 
 def entities(text: str) -> list[str]:
@@ -153,6 +157,9 @@ def amounts(text: str, case: re.Pattern[str], control: re.Pattern[str]) -> list[
         if m["level"]:
             levels.add(m.start("level"))
             found.append(_amount(m["level"], "level", m.start("level")))
+    for m in _BARE_INTERVAL.finditer(text):  # `1.87 (1.16 to 3.00)`
+        spans.setdefault(m.start("low"), ("low", m.end("low")))
+        spans.setdefault(m.start("high"), ("high", m.end("high")))
     for pattern in (case, control):
         for m in pattern.finditer(text):
             levels.update(range(m.start(), m.end()))

@@ -51,6 +51,20 @@ WRONG = [
     (ER, "T11.2", "Loss of the receptor activates HALLMARK_E2F_TARGETS (98 of 154 genes)."),
     (OUTCOME, "T16.2", "We recommend testing the score before chemotherapy (HR 1.87)."),
     (OUTCOME, "T16.2", "The score can be used to guide therapy in breast cancer (HR 1.87)."),
+    # a third part
+    (ER, "T9.1", "At an FDR of 5 %, 1,708 genes differed: 944 up and 764 down in ER-positive tumours."),
+    (ER, "T9.1", "Nearly half of the 4,695 genes differ between the groups."),
+    (ER, "T9.2", "DNALI1 shows the largest difference, 2.34 (p = 4.5e-15)."),
+    (ER, "T9.2", "The p-value of TBC1D9 is 1.8e-14."),
+    (ER, "T11.1", "Three of 50 gene sets are over-represented among the genes higher in ER-positive."),
+    (ER, "T12.3", "Ten gene sets are enriched towards ER-positive."),
+    (OUTCOME, "T16.2", "Each SD of the score multiplies the hazard by 3.00 (95 % CI 1.16 to 3.00)."),
+    (OUTCOME, "T16.2", "The risk of relapse rises because of the score (HR per SD 1.87)."),
+    (OUTCOME, "T16.1", "The score is related to outcome in GSE1992 (HR per SD 1.15)."),
+    (OUTCOME, "T17.1 T17.2", "Both cohorts show an association (p = 0.48 and p = 0.0017)."),
+    (OUTCOME, "T17.3", "The result was reproduced in the second cohort."),
+    (OUTCOME, "T16.2", "Patients with low scores died earlier (HR per SD 1.87)."),
+    (OUTCOME, "T16.2", "Clinicians should measure the score."),
 ]
 
 RIGHT = [
@@ -106,6 +120,14 @@ RIGHT = [
     (OUTCOME, "T16.2", "The model has only 5 events per coefficient, fewer than 10."),
     (OUTCOME, "T16.2", "Whether proliferation causes the higher hazard cannot be told from these data."),
     (ER, "T3.2", "28 of 117 samples (23.9 %) have the event; the unit of the time is not stated."),
+    (ER, "T9.1", "764 genes are up and 944 down in ER-positive tumours at an FDR below 0.05."),
+    (ER, "T9.2", "DNALI1 differs by 2.43 (p = 4.5e-15)."),
+    (ER, "T11.1", "Two of 50 gene sets are over-represented among the genes higher in ER-positive."),
+    (ER, "T12.3", "Ten gene sets are enriched towards ER-negative."),
+    (OUTCOME, "T16.2", "After adjustment, each SD of the score goes with a hazard ratio of 1.87 (1.16 to 3.00)."),
+    (OUTCOME, "T17.1 T17.2", "An association is seen in GSE4335 (p = 0.0017) but not in GSE1992 (p = 0.48)."),
+    (OUTCOME, "T17.3", "The result was not reproduced in the second cohort."),
+    (OUTCOME, "T16.2", "The interval is wide (95 % CI 1.16 to 3.00), as there are 25 events."),
 ]
 
 
