@@ -17,7 +17,7 @@ Layout (ids are safe as file names)::
     tasks/<task>/                 task.json, record.json, code.py, attempts/, outputs/
     revisions/<n>/                revision.json (Revision), before.json, after.json, diff.txt, tasks/
     rounds.json  review.json      DraftReview…, Review
-    report.md  report.html  evidence.json   EvidenceGraph
+    report.md  report.html  report/*.html  report/*.md  evidence.json   EvidenceGraph
     questions.jsonl               LibraryAnswer…, a line a question
     events.jsonl  ledger.sqlite  checkpoints.sqlite  lock
 """

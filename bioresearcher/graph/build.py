@@ -11,7 +11,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import RetryPolicy, Send
 
 from bioresearcher.errors import BioresearcherError
-from bioresearcher.graph import nodes_approvals, nodes_data, nodes_questions, nodes_selection
+from bioresearcher.graph import nodes_answers, nodes_approvals, nodes_data, nodes_questions, nodes_selection
 from bioresearcher.graph import nodes_design as design
 from bioresearcher.graph import nodes_search as search
 from bioresearcher.graph.approvals import stays_open
@@ -59,6 +59,7 @@ STEPS: tuple[Node, ...] = (
     design.assemble_protocol,
     design.extract_tasks,
     design.collect_tasks,
+    nodes_answers.answer_questions,
     design.score_protocol,
 )
 BRANCHES: tuple[tuple[Node, type[Any]], ...] = (
@@ -78,10 +79,10 @@ def after_sets(state: RunState) -> Route:
 
 
 def next_tasks(state: RunState, runtime: Runtime[RunContext]) -> Route:
-    """Open a branch per ready task; score the protocol when none is left."""
+    """Open a branch per ready task; answer the questions when none is left."""
     tasks = runtime.context.folder.read_list(DryLabTask, "tasks.json")
     ready = ready_tasks(state["tasks"], state["done"], {t.id: t.needs for t in tasks})
-    return [Send("program_task", CodeTask(task_id=t)) for t in ready] or "score_protocol"
+    return [Send("program_task", CodeTask(task_id=t)) for t in ready] or "answer_questions"
 
 
 def first_tasks(state: RunState, runtime: Runtime[RunContext]) -> Route:
@@ -151,7 +152,10 @@ APPROVALS = (
     Approval(nodes_approvals.approve_outlines, "fit_outlines", ("write_steps",), follows_comments=True),
     Approval(nodes_approvals.approve_protocol, "assemble_protocol", ("extract_tasks",), required=True),
     Approval(
-        nodes_approvals.approve_tasks, "extract_tasks", ("index_papers", "program_task", "score_protocol"), first_tasks
+        nodes_approvals.approve_tasks,
+        "extract_tasks",
+        ("index_papers", "program_task", "answer_questions"),
+        first_tasks,
     ),
 )
 """The approvals in the order of a run.
@@ -188,7 +192,8 @@ def build_pipeline() -> Graph:
     graph.add_edge("review_protocol", "assemble_protocol")
     graph.add_edge("index_papers", END)
     graph.add_edge("program_task", "collect_tasks")
-    graph.add_conditional_edges("collect_tasks", next_tasks, ["program_task", "score_protocol"])
+    graph.add_conditional_edges("collect_tasks", next_tasks, ["program_task", "answer_questions"])
+    graph.add_edge("answer_questions", "score_protocol")
     graph.add_edge("score_protocol", "check_status")
     graph.add_edge("check_status", END)
     return graph

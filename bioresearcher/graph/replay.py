@@ -32,7 +32,7 @@ COMPARED: Mapping[str, tuple[str, ...]] = {
     "review": ("review.json", "rounds.json"),
     "code": ("tasks/*/*.py", "tasks/*/attempts/*/code/*.py"),
     "outputs": ("tasks/*/outputs/**/*",),
-    "report": ("report.md", "report.html"),
+    "report": ("report.md", "report.html", "report/*.md", "report/*.html"),
 }
 """Files that a replay must reproduce byte for byte."""
 

@@ -17,7 +17,9 @@ from bioresearcher.schemas.paper_report import PaperReport
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.run import Decision, RunRecord, Spent, Totals
 from bioresearcher.settings import BUDGET, Settings
+from bioresearcher.stages.answer import PaperCorpus
 from bioresearcher.stages.answers import answer_questions
+from bioresearcher.stages.write_answers import AnswerMaterial, still_holding
 
 FILE = "interventions.json"
 ANSWER = "answer.json"
@@ -68,8 +70,40 @@ def answers(context: RunContext) -> Answers:
         folder.read_list(DryLabTask, "tasks.json"),
         task_records(context),
     )
+    found = with_words(context, found)
     folder.write(found, ANSWER)
     return found
+
+
+def with_words(context: RunContext, states: Answers) -> Answers:
+    """Add to the states what was answered in words before, as far as it still holds for the findings."""
+    folder = context.folder
+    if not folder.has(ANSWER):
+        return states
+    before = folder.read(Answers, ANSWER)
+    told = {q.id: q for q in before.questions}
+    rows = [
+        q.model_copy(update={"sentences": o.sentences, "papers": o.papers, "left_out": o.left_out})
+        if (o := told.get(q.id)) and q.state != "not answered"
+        else q
+        for q in states.questions
+    ]
+    more = {"questions": tuple(rows), "page": before.page, "notes": before.notes}
+    return still_holding(states.model_copy(update=more), answer_material(context))
+
+
+def answer_material(context: RunContext, corpus: PaperCorpus | None = None) -> AnswerMaterial:
+    """Read from which findings and papers the answers are written."""
+    return AnswerMaterial(
+        objective=context.objective,
+        questions=context.questions(),
+        sets=context.analysis_sets(),
+        tasks=context.folder.read_list(DryLabTask, "tasks.json"),
+        records=task_records(context),
+        datasets=context.folder.read_all(Dataset, "datasets"),
+        corpus=corpus,
+        similarity=context.library.similarities,
+    )
 
 
 def totals(context: RunContext, values: dict[str, Any], wall_s: float) -> Totals:
@@ -123,6 +157,9 @@ _WORK: Mapping[str, tuple[str, str]] = {
     "literature/": ("reading", "paper"),
     "designer/": ("design", "protocol"),
     "reviewer/": ("review", "protocol"),
+    "designer/answer_questions": ("answers", "run"),
+    "literature/compare_papers": ("answers", "run"),
+    "reviewer/judge_page": ("answers", "run"),
     "programmer/extract_tasks": ("tasks", "task"),
     "programmer/write_code": ("code", "task"),
     "programmer/repair_code": ("repairs", "task"),

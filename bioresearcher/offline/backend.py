@@ -16,7 +16,9 @@ from bioresearcher.errors import DefectError
 from bioresearcher.llm.backend import Reply, Request
 from bioresearcher.offline import comment, search, skill_binding
 from bioresearcher.offline.answer import OfflineAnswerer
+from bioresearcher.offline.answer_lines import answer_question
 from bioresearcher.offline.design import OfflineDesigner
+from bioresearcher.offline.paper_relations import compare_papers
 from bioresearcher.offline.read import OfflineReader
 from bioresearcher.schemas.ask_program import MetricScore, ProtocolScores, ScoreProtocolInput
 from bioresearcher.schemas.base import Origin
@@ -35,6 +37,7 @@ WITHOUT_RULE = frozenset(
         "reviewer/review_protocol",
         "reviewer/recheck_findings",
         "reviewer/judge_claims",
+        "reviewer/judge_page",
         "reviewer/judge_document",
         "reviewer/verify_findings",
         "search/describe_data",
@@ -101,6 +104,8 @@ def offline_backend(similarity: Similarity) -> OfflineBackend:
         "search/plan_queries": search.plan_queries,
         "search/screen_paper": search.screen_paper,
         "search/judge_dataset": search.judge_dataset,
+        "literature/compare_papers": compare_papers,
+        "designer/answer_questions": answer_question,
         "literature/outline_paper": reader.outline_paper,
         "literature/report_part": reader.report_part,
         "literature/judge_referability": reader.judge_referability,

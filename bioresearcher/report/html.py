@@ -1,4 +1,4 @@
-"""The run report as one HTML file: inline style, figures as data URIs, no script and no request."""
+"""The run report as HTML pages: inline style, figures as data URIs, no script and no request, relative links."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from markupsafe import Markup
 from bioresearcher.analysis.sets import flow_rows
 from bioresearcher.report import markdown, summaries
 from bioresearcher.report.caveats import not_verified
+from bioresearcher.report.first_page import PAGES, caption, cell_anchor, first_page, linked_cells
 from bioresearcher.report.protocol_content import PRACTICE_SAID
 from bioresearcher.report.protocol_markdown import content_of
 from bioresearcher.report.run_data import RunView, flow_figure
@@ -27,7 +28,17 @@ from bioresearcher.text.visible import one_line, tail, visible
 
 
 def render_html(view: RunView) -> str:
-    """Render the whole report as HTML.
+    """Render the first page: answers, caveats, methods in brief."""
+    return _page(view, "first")
+
+
+def render_pages(view: RunView) -> dict[str, str]:
+    """Render the pages behind the first one, by name: evidence, protocol, tasks, review, record."""
+    return {name: _page(view, name) for name in PAGES}
+
+
+def _page(view: RunView, here: str) -> str:
+    """Render one page.
 
     Everything that comes from papers, data, tasks or models is escaped by the template engine and freed of
     control and direction characters. The same view gives the same text, byte for byte.
@@ -39,6 +50,13 @@ def render_html(view: RunView) -> str:
         .get_template("report.html.j2")
         .render(
             view=view,
+            here=here,
+            pages="report/" if here == "first" else "",
+            root="" if here == "first" else "../",
+            page_titles=PAGES,
+            first=first_page(view),
+            cells=linked_cells(view),
+            flow_ids=frozenset(f.question for f in view.flows),
             written=replace(content_of(view, view.protocol), quoted=False) if view.protocol else None,
             title=summaries.title(view),
             css=css,
@@ -125,6 +143,8 @@ def _environment() -> Environment:
     )
     environment.globals.update(
         anchor=summaries.anchor,
+        caption=caption,
+        cell_anchor=cell_anchor,
         outcomes=summaries.OUTCOMES,
         outcome_tone=outcome_tone,
         origins=summaries.ORIGINS,

@@ -60,34 +60,36 @@ EXCLUSION_REASONS: dict[DecidedBy, str] = {
 """Deciding rule of the screening -> reason in words."""
 
 
-def render_markdown(view: RunView) -> str:
-    """Render the whole report as Markdown.
+def render_pages(view: RunView) -> dict[str, str]:
+    """Render the pages behind the first one as Markdown, by name.
 
     Text from papers, data, tasks and models is shown literally: no HTML, link, image or table cell can arise
     from it. The same view gives the same text.
     """
-    sections = (
-        _head,
-        asked_lines,
-        _objective,
-        found_lines,
-        _evidence,
-        _datasets,
-        _protocol,
-        _tasks,
-        _review,
-        _usage,
-        _caveats,
-    )
-    lines = [line for section in sections for line in section(view)]
-    return "\n".join(lines).rstrip() + "\n"
+    pages = {
+        "evidence": (_evidence, _datasets),
+        "protocol": (_protocol,),
+        "tasks": (found_lines, asked_lines, _tasks),
+        "review": (_caveats, left_out_answers, _review),
+        "record": (_objective, _usage, _reproduce),
+    }
+    return {
+        name: "\n".join([*title_lines(view), *(line for section in sections for line in section(view))]).rstrip() + "\n"
+        for name, sections in pages.items()
+    }
 
 
-def _head(view: RunView) -> Iterable[str]:
-    yield from title_lines(view)
-    if view.missing or view.problems:
-        yield from ("**This report is incomplete:**", "")
-        yield from md_list(md(s) for s in (*view.missing, *view.problems))
+def left_out_answers(view: RunView) -> Iterable[str]:
+    """Write the sentences that failed a check, with the reasons, and the judgement of the first page."""
+    told = view.run.answers
+    rows = [(md(q.id), md(r.text), md(r.reason)) for q in told.questions for r in q.left_out]
+    if rows:
+        yield from ("## Sentences left out of the answers", "")
+        yield from md_table(("Question", "Sentence", "Why"), rows)
+    if told.page:
+        yield from ("## The first page, judged", "")
+        cells = [(a.axis, md(a.question), "yes" if a.yes else f"no: {md(a.reason)}", a.origin) for a in told.page]
+        yield from md_table(("Axis", "Question", "Answer", "By"), cells)
 
 
 def asked_lines(view: RunView) -> Iterable[str]:
@@ -528,6 +530,9 @@ def _usage_cells(row: UsageRow) -> tuple[str, ...]:
 def _caveats(view: RunView) -> Iterable[str]:
     yield from ("## What was not verified", "")
     yield from md_list((md(s) for s in not_verified(view)), "Nothing is known to be open.")
+
+
+def _reproduce(view: RunView) -> Iterable[str]:
     yield from ("## How to reproduce", "", "Inside the run folder, where this report lies:", "")
     for what, line in summaries.commands(view):
         yield f"- {what}: {md_code(line)}"

@@ -119,6 +119,12 @@ class FindingRow:
     task: TaskView
     finding: Finding
     datasets: tuple[str, ...]
+    number: int = 1
+
+    @property
+    def id(self) -> str:
+        """The finding's id: task, and number in its findings.json from 1."""
+        return f"{self.task.task.id}.{self.number}"
 
     @property
     def negative(self) -> bool:
@@ -312,10 +318,10 @@ def findings_by_part(view: RunView) -> tuple[PartFindings, ...]:
     """Group the findings of verified tasks by the protocol part of the task's first step."""
     rests_on = task_datasets(view)
     rows = [
-        FindingRow(t, f, rests_on.get(t.task.id, ()))
+        FindingRow(t, f, rests_on.get(t.task.id, ()), n)
         for t in view.tasks
         if t.verified and t.record
-        for f in t.record.findings
+        for n, f in enumerate(t.record.findings, 1)
     ]
     parts = view.protocol.parts if view.protocol else ()
     grouped = [PartFindings(p.title, tuple(r for r in rows if _part_of(r.task, parts) is p)) for p in parts]

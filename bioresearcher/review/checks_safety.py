@@ -129,6 +129,11 @@ def biosafety(view: CheckedProtocol) -> Iterator[CheckHit]:
             return
 
 
+def misuse_signs(text: str) -> tuple[str, ...]:
+    """Return the independent signs of possible misuse in a text, by name; one alone says little."""
+    return tuple(name for name, pattern in _DUAL_USE.items() if pattern.search(text))
+
+
 def dual_use(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Independent signs of dual-use research; a single sign is a note, two or more are a warning."""
     signs = {name: m for name, pattern in _DUAL_USE.items() if (m := pattern.search(view.text))}

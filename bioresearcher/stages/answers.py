@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from bioresearcher.execution.question_check import Asked, answering
-from bioresearcher.schemas.answer import Answers, AnswerState, QuestionAnswer, RequirementAnswer
+from bioresearcher.schemas.answer import Answers, AnswerState, QuestionAnswer, RequirementAnswer, SentenceRole
+from bioresearcher.schemas.ask_answer import CitedFinding
 from bioresearcher.schemas.base import Requirement
 from bioresearcher.schemas.execution import DryLabTask, Finding, Outcome, TaskRecord
 from bioresearcher.schemas.protocol import Protocol
@@ -67,6 +68,54 @@ def answer_questions(
         requirements=tuple(_requirement(r, questions, protocol, tasks, done, doubts) for r in requirements),
         not_understood=tuple(_unbound(u) for u in questions.not_understood),
     )
+
+
+def citable(
+    question: Question,
+    rows: AnalysisSet,
+    tasks: Sequence[DryLabTask],
+    records: Sequence[TaskRecord],
+    given: str = "",
+) -> tuple[CitedFinding, ...]:
+    """Return the findings that an answer may cite, those that answer the question first.
+
+    They are of verified tasks that answer it, and estimates of the same relation on the data as `given`, where the
+    question was answered on a prepared copy of them.
+    """
+    done = {r.task_id: r for r in records if r.verified}
+    asked = Asked(question, rows)
+    as_given = Asked(question, rows.model_copy(update={"population": given}))
+    own: list[CitedFinding] = []
+    beside: list[CitedFinding] = []
+    for task in tasks:
+        record = done.get(task.id)
+        if record is None:
+            continue
+        cited = [
+            CitedFinding(id=f"{task.id}.{n}", statement=f.statement, values=f.values, result=f.result)
+            for n, f in enumerate(record.findings, 1)
+        ]
+        order = {id(f): n for n, f in enumerate(record.findings)}
+        if question.id in task.questions:
+            told = [order[id(f)] for f in answering(record.findings, asked)]
+            rest = [n for n in range(len(cited)) if n not in told] if told else []
+            own += [cited[n] for n in told]
+            beside += [cited[n].model_copy(update={"role": _role(cited[n], rows)}) for n in rest]
+        elif given and not task.questions:
+            same = [f for f in answering(record.findings, as_given) if f.result and f.result.population == given]
+            beside += [
+                cited[order[id(f)]].model_copy(update={"role": "robustness"})
+                for f in same
+                if f.result and f.result.estimate
+            ]
+    return (*own, *beside)
+
+
+def _role(finding: CitedFinding, rows: AnalysisSet) -> SentenceRole:
+    if isinstance(finding.values.get("replicated"), bool):
+        return "replication"
+    elsewhere = finding.result is not None and finding.result.population not in ("", rows.population, rows.source)
+    return "replication" if elsewhere else "result"
 
 
 def _unbound(words: Unbound) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bioresearcher.prompts import Prompt
+from bioresearcher.schemas import ask_answer as answer
 from bioresearcher.schemas import ask_design as design
 from bioresearcher.schemas import ask_judge as judge
 from bioresearcher.schemas import ask_literature as literature
@@ -33,6 +34,8 @@ MEND_SCRIPT = Prompt("designer/mend_script", design.MendScriptInput, design.Mend
 REPAIR_EDITS = Prompt("designer/repair_edits", design.RepairEditsInput, design.RepairedEdits, _AUTHOR)
 CHOOSE_PARTS = Prompt("designer/choose_parts", design.ChoosePartsInput, design.PartsChosen)
 REVISE_PART = Prompt("designer/revise_part", design.RevisePartInput, design.RevisedPart)
+ANSWER_QUESTIONS = Prompt("designer/answer_questions", answer.AnswerQuestionsInput, answer.WrittenAnswer)
+COMPARE_PAPERS = Prompt("literature/compare_papers", answer.ComparePapersInput, answer.PapersCompared)
 EXTRACT_TASKS = Prompt("programmer/extract_tasks", program.ExtractTasksInput, program.TasksDraft)
 WRITE_CODE = Prompt("programmer/write_code", program.WriteCodeInput, program.CodeDraft, _PROGRAMMER)
 REPAIR_CODE = Prompt("programmer/repair_code", program.RepairCodeInput, program.CodeDraft, _PROGRAMMER)
@@ -41,6 +44,7 @@ REVIEW_PROTOCOL = Prompt("reviewer/review_protocol", review.ReviewProtocolInput,
 RECHECK_FINDINGS = Prompt("reviewer/recheck_findings", review.RecheckFindingsInput, review.FindingsLeft)
 JUDGE_CLAIMS = Prompt("reviewer/judge_claims", review.JudgeClaimsInput, review.ClaimJudgements)
 SCORE_PROTOCOL = Prompt("reviewer/score_protocol", program.ScoreProtocolInput, program.ProtocolScores)
+JUDGE_PAGE = Prompt("reviewer/judge_page", answer.JudgePageInput, answer.JudgedPage)
 JUDGE_DOCUMENT = Prompt("reviewer/judge_document", judge.JudgeDocumentInput, judge.DocumentJudgement)
 VERIFY_FINDINGS = Prompt("reviewer/verify_findings", judge.VerifyFindingsInput, judge.VerifiedFindings)
 

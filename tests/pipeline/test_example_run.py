@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import os
 import re
@@ -138,6 +139,34 @@ def test_on_the_data_as_given_the_score_is_significant_in_discovery_and_does_not
         assert "did not replicate" in example.path(report).read_text(encoding="utf-8")
 
 
+READERS = {
+    "How many genes differ between the receptor groups?": r"1,708 of 4,695 genes differ",
+    "In which direction?": r"764 are higher and 944 lower in ER-positive",
+    "Which gene sets go with the receptor?": r"over-represented at FDR < 0\.05: HALLMARK_ESTROGEN_RESPONSE_EARLY",
+    "Is the E2F score associated with outcome, and how strongly?": r"HR per SD 1\.87 \(95 % CI 1\.16 to 3\.00",
+    "On how many samples and events does that rest?": r"n = 76, 25 events",
+    "Does it depend on the model?": r"p = 0\.48; n = 94, 26 events\): no clear association, so the answer dep",
+    "Does it hold in the independent cohort?": r"HALLMARK_E2F_TARGETS score with outcome did not replicate",
+    "Which endpoint is it?": r"What counts as an event is not stated by the source of GSE1992, GSE4335",
+    "What was done to the data before?": r"Leave out 7 of 124 samples",
+    "Was anything not answered?": r"Not answered Nothing that was asked",
+    "Who answered, at what cost, and when?": r"Answered by rules, no model Cost none Date 20\d\d-",
+}
+"""Questions of a reader, written down before the page was, and the words that answer them."""
+
+
+def test_the_first_screen_answers_a_readers_questions(example: RunFolder) -> None:
+    page = example.path("report.html").read_text(encoding="utf-8")
+    first = page[page.index("<main") : page.index('<section id="full"')]
+    said = html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", first)))
+    said = re.sub(r"\s+([,.;:)])", r"\1", re.sub(r"\(\s+", "(", said))
+    assert [asked for asked, words in READERS.items() if not re.search(words, said)] == []
+    assert first.count("<img") == 3, "the key figures"
+    text = example.path("report.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 300
+    assert len(text.split()) <= 2_500
+
+
 def test_no_unit_of_time_and_no_endpoint_is_made_up(example: RunFolder) -> None:
     computed = " ".join(f.statement for r in records(example).values() for f in r.findings)
     assert not re.search(r"\b(months?|years?|days?|overall survival|relapse-free)\b", computed, re.I)
@@ -156,7 +185,7 @@ def test_each_step_rests_on_a_passage_or_a_fact_or_is_marked(example: RunFolder)
         for link in step.links:
             document = documents[link.paper_id]
             assert document.text[link.evidence.start : link.evidence.end] == link.evidence.text
-    text = example.path("report.md").read_text(encoding="utf-8")
+    text = example.path("report", "protocol.md").read_text(encoding="utf-8")
     assert text.count("- **unsupported**") == len(protocol.steps) - len(resting)
 
 

@@ -209,7 +209,7 @@ def test_a_whole_run_over_hostile_papers_stays_in_its_folder(
     assert len(reports) == len(PAPERS)
     assert all(clean_of_orders(r) for r in reports)
     assert sum(bool(r.suspects) for r in reports) == len(WITHHELD)
-    page = (folder / "report.md").read_text(encoding="utf-8")
+    page = (folder / "report" / "evidence.md").read_text(encoding="utf-8")
     assert page.count("Withheld from the reader") >= len(WITHHELD)
     assert json.loads((folder / "run.json").read_text(encoding="utf-8"))["totals"]["tasks"] == 0
 

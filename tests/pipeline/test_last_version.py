@@ -69,7 +69,10 @@ def test_the_report_of_a_finished_run_is_written_again(lab: Path, capsys: pytest
     for name in ("report.md", "report.html", "notebook.ipynb"):
         (FINISHED / name).unlink()
     assert main(["report", str(FINISHED)]) == 0
-    report = (FINISHED / "report.md").read_text(encoding="utf-8")
+    report = "".join(
+        (FINISHED / "report" / f"{name}.md").read_text(encoding="utf-8")
+        for name in ("tasks", "evidence", "record", "review")
+    )
     for task in ("T1", "T4"):
         for finding in as_json(FINISHED / "tasks" / task / "outputs" / "findings.json"):
             assert finding["statement"] in report

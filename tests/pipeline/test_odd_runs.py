@@ -146,7 +146,7 @@ def test_odd_objectives_are_text_and_a_damaged_checkpoint_is_said(program: Any, 
     assert "49" not in protocol.splitlines()[0]
     assert "A plan for the objective" in protocol
     assert "No analysis that the objective names can be planned" in protocol
-    assert "No papers were given, so no step rests on literature." in (folder / "report.md").read_text()
+    assert "No papers were given, so no step rests on literature." in (folder / "report" / "review.md").read_text()
 
     (folder / "checkpoints.sqlite").write_bytes(b"garbage" * 400)
     for name in ("checkpoints.sqlite-wal", "checkpoints.sqlite-shm"):

@@ -126,7 +126,7 @@ def test_a_run_with_models_is_replayed_without_any(
     assert record["usage"] == before["usage"]
     assert record["totals"]["calls"] == before["totals"]["calls"]
     assert any(row["by_rule"] for row in record["usage"])  # an answer that could not be used is not asked for again
-    assert "### Models" in (first / "report.md").read_text(encoding="utf-8")
+    assert "### Models" in (first / "report" / "record.md").read_text(encoding="utf-8")
 
 
 def _model(tests: Any, asked: Any) -> Any:

@@ -157,9 +157,14 @@ def browser(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory) -> Path:
+def first(tmp_path_factory) -> Path:
     folder = report_support.build_run(tmp_path_factory.mktemp("run") / "2026-01-05-breast", sandbox="none")
     return write_reports(folder)[1]
+
+
+@pytest.fixture(scope="module", params=["first", "evidence", "protocol", "tasks", "review", "record"])
+def report(request, first) -> Path:
+    return first if request.param == "first" else first.parent / "report" / f"{request.param}.html"
 
 
 @pytest.mark.parametrize("width", [1200, 360])
@@ -177,7 +182,7 @@ def test_every_figure_is_seen(browser, report, width):
     sizes = browser.value(
         "[...document.images].map(i => [i.naturalWidth, i.naturalHeight, i.getBoundingClientRect().width, i.alt])"
     )
-    assert len(sizes) == 2
+    assert len(sizes) == (2 if report.stem == "tasks" else 0)
     assert all(w > 0 and h > 0 and shown > 100 and alt for w, h, shown, alt in sizes)
 
 
@@ -188,7 +193,8 @@ def test_nothing_scrolls_sideways_on_a_phone_but_wide_tables_in_their_box(browse
         browser.value("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert browser.value("document.scrollingElement.scrollWidth") <= 360
     wide = browser.value("[...document.querySelectorAll('.scroll')].some(b => b.scrollWidth > b.clientWidth)")
-    assert wide is True
+    if report.stem in ("tasks", "record"):
+        assert wide is True
 
 
 def test_hostile_text_stays_text(browser, report):

@@ -140,7 +140,7 @@ def test_retracted_papers_and_editorials_are_left_out_with_the_reason(plain: Don
     assert rows[f"PMID{RETRACTED}"]["reason"].startswith(f"It is retracted (PMID {NOTICE}): not used.")
     assert (rows["PMID90000001"]["kept"], rows["PMID90000001"]["decided_by"]) == (False, "type")
     assert not (plain.folder / "reports" / f"PMID{RETRACTED}.json").exists()
-    for report in ("report.md", "report.html"):
+    for report in ("report/evidence.md", "report/evidence.html"):
         assert "1 retracted" in plain.text(report)
         assert "Searching ended" in plain.text(report) or "Ended:" in plain.text(report)
 
@@ -170,7 +170,8 @@ def test_what_is_included_and_excluded_counts_and_is_recorded(chosen: Done) -> N
 
 def test_a_retracted_paper_that_is_used_is_stamped_everywhere(chosen: Done) -> None:
     assert "1 retracted paper in use" in chosen.text("report.html")
-    for name in ("report.md", "report.html"):
+    assert "Retracted, and in use: " in chosen.text("report.md")
+    for name in ("report/evidence.md", "report/evidence.html"):
         assert "RETRACTED: " in chosen.text(name)
     assert any("RETRACTED" in d for d in chosen.values("run.json")["not_verified"])
     assert f"! PMID{RETRACTED} is RETRACTED" in chosen.process.stdout

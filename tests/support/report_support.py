@@ -8,6 +8,10 @@ from pathlib import Path
 
 from output_files import png, svg, table
 
+from bioresearcher.report import html as html_pages
+from bioresearcher.report import markdown as text_pages
+from bioresearcher.report.first_page_markdown import render_first_page
+from bioresearcher.report.run_data import RunView
 from bioresearcher.runfolder import RunFolder, write_bytes, write_text
 from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset, DatasetCheck
@@ -660,3 +664,15 @@ def build_run(root: Path, *, status: str = "done", sandbox: str = "bubblewrap") 
     _tasks(folder, sandbox)
     _review(folder)
     return folder
+
+
+def pages(view: RunView, name: str) -> tuple[str, str]:
+    """A page behind the first one, as Markdown and as HTML."""
+    return text_pages.render_pages(view)[name], html_pages.render_pages(view)[name]
+
+
+def every_page(view: RunView) -> dict[str, str]:
+    """All pages of a report by their files."""
+    found = {"report.md": render_first_page(view), "report.html": html_pages.render_html(view)}
+    found |= {f"report/{name}.md": text for name, text in text_pages.render_pages(view).items()}
+    return found | {f"report/{name}.html": text for name, text in html_pages.render_pages(view).items()}

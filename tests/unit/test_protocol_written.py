@@ -11,9 +11,9 @@ from planned_support import AUDIT, CONSTANT, plan_run
 from report_support import build_run
 
 from bioresearcher.papers.evidence_graph import removal_effects
+from bioresearcher.report import html as html_pages
+from bioresearcher.report import markdown as text_pages
 from bioresearcher.report.caveats import not_verified
-from bioresearcher.report.html import render_html
-from bioresearcher.report.markdown import render_markdown
 from bioresearcher.report.protocol_content import ProtocolContent
 from bioresearcher.report.protocol_evidence import render_evidence, write_protocol
 from bioresearcher.report.protocol_markdown import render_for_review, render_protocol, step_lines
@@ -129,7 +129,7 @@ def test_a_look_that_shapes_the_plan_is_named_and_its_first_lines_stand_in_the_e
 
 def test_the_table_of_data_names_files_columns_and_how_each_table_is_made(folder: RunFolder) -> None:
     view = load_view(folder)
-    text = render_markdown(view)
+    text = text_pages.render_pages(view)["protocol"]
     table = text[text.index("### Data and cohorts") : text.index("### Facts that shape")]
     assert "samples = " in table
     assert "| from GSE4335: The constant is set to missing on 118 arrays. |" in table
@@ -170,8 +170,9 @@ def test_a_step_says_what_it_rests_on_and_repeats_nothing(protocol: Protocol) ->
 @pytest.mark.parametrize("kind", ["html", "markdown"])
 def test_both_reports_show_the_plan(folder: RunFolder, kind: str) -> None:
     view = load_view(folder)
-    html = render_html(view)
-    said = words(html if kind == "html" else MarkdownIt("commonmark").enable("table").render(render_markdown(view)))
+    html = html_pages.render_pages(view)["protocol"]
+    text = text_pages.render_pages(view)["protocol"]
+    said = words(html if kind == "html" else MarkdownIt("commonmark").enable("table").render(text))
     for text in (
         "Which samples are eligible?",
         CONSTANT,
@@ -188,7 +189,7 @@ def test_both_reports_show_the_plan(folder: RunFolder, kind: str) -> None:
 
 
 def test_lists_and_tables_of_a_step_are_those_of_the_page(folder: RunFolder) -> None:
-    html = render_html(load_view(folder))
+    html = html_pages.render_pages(load_view(folder))["protocol"]
     step = html[html.index('id="step-1.1"') : html.index('id="step-2.1"')]
     assert re.findall(r'class="item (depth\d)"', step) == ["depth1", "depth2", "depth2", "depth1"]
     assert "<caption>Table of step 1.1</caption>" in step
@@ -221,7 +222,7 @@ def test_a_damaged_file_of_facts_is_said_and_the_report_is_written(tmp_path: Pat
     place.joinpath("facts.json").write_text("{", "utf-8")
     view = load_view(folder)
     assert any("facts.json or looked.json cannot be used" in p for p in view.problems)
-    assert "its statement is not at hand" in render_markdown(view)
+    assert "its statement is not at hand" in text_pages.render_pages(view)["protocol"]
 
 
 def test_a_step_with_a_fact_does_not_fall_with_a_paper(folder: RunFolder) -> None:

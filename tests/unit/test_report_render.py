@@ -12,8 +12,6 @@ import pytest
 import report_support as builder
 from markdown_it import MarkdownIt
 
-from bioresearcher.report.html import render_html
-from bioresearcher.report.markdown import render_markdown
 from bioresearcher.report.protocol_content import ProtocolContent
 from bioresearcher.report.protocol_evidence import evidence_lines
 from bioresearcher.report.protocol_markdown import body_lines, content_of, render_protocol
@@ -22,7 +20,7 @@ from bioresearcher.report.write import write_reports
 
 VOID = {"meta", "link", "img", "br"}
 SAFE_LINK = re.compile(
-    r"#[A-Za-z0-9._-]+|data:,|\./tasks/T\d+/\S+"
+    r"#[A-Za-z0-9._-]+|data:,|(?:\.\./)?\./tasks/T\d+/\S+|(?:\.\./|\./)?(?:report/)?[a-z]+\.(?:html|md)(?:#[A-Za-z0-9._-]+)?"
     r"|https://(doi\.org|pubmed\.ncbi\.nlm\.nih\.gov|pmc\.ncbi\.nlm\.nih\.gov|www\.ncbi\.nlm\.nih\.gov)/\S+"
 )
 
@@ -71,9 +69,22 @@ def view(folder):
     return load_view(folder)
 
 
+PAGES = ("report.html", *(f"report/{name}.html" for name in "evidence protocol tasks review record".split()))
+
+
 @pytest.fixture(scope="module")
-def html(view):
-    return render_html(view)
+def every(view):
+    return builder.every_page(view)
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def html(every, name):
+    return every[name]
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +92,8 @@ def page(html):
     return Page(html)
 
 
-@pytest.fixture(scope="module")
-def markdown(view):
-    return render_markdown(view)
+def rendered(text):
+    return Page(MarkdownIt("commonmark").enable("table").render(text))
 
 
 def test_the_page_nests_and_holds_no_active_content(page):
@@ -94,7 +104,7 @@ def test_the_page_nests_and_holds_no_active_content(page):
 
 
 def test_links_and_pictures_lead_only_where_they_may(page):
-    assert all(SAFE_LINK.fullmatch(link) for link in page.values("href"))
+    assert [link for link in page.values("href") if not SAFE_LINK.fullmatch(link)] == []
     assert all(source.startswith("data:image/") for source in page.values("src"))
 
 
@@ -109,10 +119,17 @@ def test_the_policy_allows_the_inline_style_and_nothing_else(html, page):
     assert "@import" not in style
 
 
-def test_every_jump_has_its_target_once(page):
-    ids = page.values("id")
-    assert len(ids) == len(set(ids))
-    assert {h[1:] for h in page.values("href") if h.startswith("#")} <= set(ids)
+def test_every_jump_has_its_target_once(every):
+    ids = {name: Page(every[name]).values("id") for name in PAGES}
+    assert all(len(found) == len(set(found)) for found in ids.values())
+    for name in PAGES:
+        for link in Page(every[name]).values("href"):
+            target, _, anchor = link.partition("#")
+            if anchor and not target.startswith("http"):
+                folder = name.rpartition("/")[0]
+                place = name if not target else "report.html" if target == "../report.html" else target
+                place = f"{folder}/{place}" if folder and target and not target.startswith("..") else place
+                assert anchor in ids[place], (name, link)
 
 
 def test_headings_do_not_skip_a_level(page):
@@ -122,14 +139,31 @@ def test_headings_do_not_skip_a_level(page):
     assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
 
 
-def test_figures_have_words_and_tables_have_captions(page):
-    assert all(a.get("alt", "").startswith("Figure") for tag, a in page.tags if tag == "img")
-    tables = sum(tag == "table" for tag, _ in page.tags)
-    assert tables == sum(tag == "caption" for tag, _ in page.tags) > 5
+def test_figures_have_words_and_tables_have_captions(every):
+    tags = [row for name in PAGES for row in Page(every[name]).tags]
+    assert all(a.get("alt", "").startswith("Figure") for tag, a in tags if tag == "img")
+    tables = sum(tag == "table" for tag, _ in tags)
+    assert tables == sum(tag == "caption" for tag, _ in tags) > 5
 
 
-def test_the_sections_stand_in_order(page, markdown):
-    headings = (
+def test_the_sections_stand_on_their_pages(every):
+    shown = {name: [a["id"] for tag, a in Page(every[name]).tags if tag == "h2"] for name in PAGES}
+    assert shown == {
+        "report.html": [f"h-{n}" for n in "answers open caveats by full methods more".split()],
+        "report/evidence.html": ["h-evidence", "h-datasets"],
+        "report/protocol.html": ["h-protocol"],
+        "report/tasks.html": ["h-found", "h-tasks"],
+        "report/review.html": ["h-doubts", "h-left-out", "h-review"],
+        "report/record.html": ["h-objective", "h-usage", "h-repeat"],
+    }
+    headings = [
+        line[3:]
+        for name, text in every.items()
+        if name.endswith(".md")
+        for line in text.splitlines()
+        if line.startswith("## ")
+    ]
+    for heading in (
         "Objective",
         "What was found",
         "Evidence",
@@ -140,17 +174,14 @@ def test_the_sections_stand_in_order(page, markdown):
         "Usage and versions",
         "What was not verified",
         "How to reproduce",
-    )
-    labels = [a["id"] for tag, a in page.tags if tag == "h2"]
-    assert labels == [
-        f"h-{n}" for n in "objective found evidence datasets protocol tasks review usage doubts repeat".split()
-    ]
-    assert [line[3:] for line in markdown.splitlines() if line.startswith("## ")] == list(headings)
+    ):
+        assert heading in headings
 
 
-@pytest.mark.parametrize("kind", ["html", "markdown"])
-def test_both_reports_say_what_matters(kind, page, markdown):
-    said = page.text if kind == "html" else Page(MarkdownIt("commonmark").enable("table").render(markdown)).text
+@pytest.mark.parametrize("kind", ["html", "md"])
+def test_both_reports_say_what_matters(kind, every):
+    texts = [text for name, text in every.items() if name.endswith(kind)]
+    said = " ".join(Page(text).text if kind == "html" else rendered(text).text for text in texts)
     for words in (
         "2 of 4 tasks verified",
         "Sandbox: bubblewrap",
@@ -182,37 +213,34 @@ def test_both_reports_say_what_matters(kind, page, markdown):
         assert words in said, words
 
 
-@pytest.mark.parametrize("kind", ["html", "markdown"])
-def test_what_was_not_verified_is_never_stated_as_found(kind, html, markdown):
-    assert "must not be shown as a result" not in (html if kind == "html" else markdown)
+def test_what_was_not_verified_is_never_stated_as_found(every):
+    assert not [name for name, text in every.items() if "must not be shown as a result" in text]
 
 
-@pytest.mark.parametrize("kind", ["html", "markdown"])
-def test_nothing_private_or_invisible_gets_in(kind, html, markdown):
-    text = html if kind == "html" else markdown
-    assert "sk-secret-value" not in text
-    assert "/home/someone" not in text
-    assert "/somewhere/data" not in text
-    assert not set(text) & set("\x07\x1b\u202e\u200b")
+def test_nothing_private_or_invisible_gets_in(every):
+    for text in every.values():
+        assert "sk-secret-value" not in text
+        assert "/home/someone" not in text
+        assert "/somewhere/data" not in text
+        assert not set(text) & set("\x07\x1b\u202e\u200b")
 
 
-def test_template_syntax_in_texts_is_not_run(page):
-    assert "{{ 7*7 }}" in page.text
+def test_template_syntax_in_texts_is_not_run(every):
+    assert "{{ 7*7 }}" in Page(every["report/evidence.html"]).text
 
 
-def test_markdown_stays_text_in_a_renderer_that_allows_html(markdown):
-    page = Page(MarkdownIt("commonmark").enable("table").render(markdown))
-    names = {tag for tag, _ in page.tags}
-    assert names <= {
-        *("h1", "h2", "h3", "h4", "p", "ul", "li", "a", "img", "strong", "code", "blockquote"),
-        *("table", "thead", "tbody", "tr", "th", "td"),
-    }
-    assert all(SAFE_LINK.fullmatch(link) for link in page.values("href"))
-    assert page.values("src") == ["./tasks/T1/outputs/volcano.png", "./tasks/T2/outputs/curves.svg"]
-    widths = [
-        len(re.findall(r"<t[hd][ >]", row)) for row in MarkdownIt().enable("table").render(markdown).split("</tr>")
-    ]
-    assert max(widths) == 14
+def test_markdown_stays_text_in_a_renderer_that_allows_html(every):
+    found = {name: rendered(text) for name, text in every.items() if name.endswith(".md")}
+    for page in found.values():
+        names = {tag for tag, _ in page.tags}
+        assert names <= {
+            *("h1", "h2", "h3", "h4", "p", "ul", "li", "a", "img", "strong", "code", "blockquote"),
+            *("table", "thead", "tbody", "tr", "th", "td"),
+        }
+        assert [link for link in page.values("href") if not SAFE_LINK.fullmatch(link)] == []
+    assert found["report/tasks.md"].values("src") == ["./tasks/T1/outputs/volcano.png", "./tasks/T2/outputs/curves.svg"]
+    rows = MarkdownIt().enable("table").render(every["report/tasks.md"]).split("</tr>")
+    assert max(len(re.findall(r"<t[hd][ >]", row)) for row in rows) == 14
 
 
 def test_the_protocol_alone_can_be_written_with_and_without_a_run(view):
@@ -233,10 +261,14 @@ def test_the_protocol_alone_can_be_written_with_and_without_a_run(view):
 
 def test_writing_twice_gives_the_same_bytes(folder):
     markdown, html = write_reports(folder)
-    first = (markdown.read_bytes(), html.read_bytes())
+    files = [markdown, html, *sorted(folder.path("report").iterdir())]
+    first = [f.read_bytes() for f in files]
     write_reports(folder)
-    assert (markdown.read_bytes(), html.read_bytes()) == first
+    assert [f.read_bytes() for f in files] == first
+    assert len(files) == 12
     assert (markdown.name, html.name) == ("report.md", "report.html")
+    written = folder.path("report", "tasks.md").read_text(encoding="utf-8")
+    assert "](<../tasks/T1/outputs/volcano.png>)" in written, "links begin in the page's own folder"
 
 
 def _luminance(colour: str) -> float:

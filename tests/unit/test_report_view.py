@@ -10,10 +10,12 @@ import pytest
 import report_support as builder
 
 from bioresearcher.errors import RunFolderError
+from bioresearcher.report import html as html_pages
+from bioresearcher.report import markdown as text_pages
 from bioresearcher.report import summaries
 from bioresearcher.report.caveats import not_verified
+from bioresearcher.report.first_page_markdown import render_first_page
 from bioresearcher.report.html import render_html
-from bioresearcher.report.markdown import render_markdown
 from bioresearcher.report.run_data import load_view
 from bioresearcher.report.write import write_reports
 from bioresearcher.runfolder import RunFolder
@@ -150,7 +152,7 @@ def test_a_run_that_has_just_begun_says_what_is_missing(tmp_path):
     view = load_view(folder)
     assert len(view.missing) == 5
     assert summaries.headline(view).text == "No task was run"
-    for page in (render_html(view), render_markdown(view)):
+    for page in (render_html(view), render_first_page(view)):
         assert "No protocol: protocol.json was not written" in page
         assert "This report is incomplete" in page
 
@@ -172,10 +174,10 @@ def test_every_file_may_be_missing_or_damaged(folder):
     for path in files:
         kept = path.read_bytes()
         path.unlink()
-        assert render_html(load_view(folder))
+        builder.every_page(load_view(folder))
         path.write_bytes(b'{"broken": ')
         view = load_view(folder)
-        assert render_markdown(view)
+        builder.every_page(view)
         if path.suffix == ".json" and "outputs" not in path.parts:
             assert any(path.name in s for s in view.problems), path
         path.write_bytes(kept)
@@ -197,7 +199,7 @@ def test_results_from_data_that_do_not_look_relevant_are_marked_at_the_head(fold
     assert "Data do not look relevant to the objective" in {s.text for s in summaries.stamps(view)}
     assert "need not answer the objective" in not_verified(view)[1], "second only to a retracted paper in use"
     assert "1 retracted paper in use" in {s.text for s in summaries.stamps(view)}
-    assert "Data do not look relevant" in render_markdown(view)
+    assert "Data do not look relevant" in render_first_page(view)
     assert "Data do not look relevant" in render_html(view)
 
 
@@ -223,10 +225,9 @@ def test_a_replay_reports_the_run_that_asked(folder):
     }
     totals = {**run["totals"], "wall_s": 1.5, "cpu_s": 0.5}
     edit(folder, "run.json", run_id="again", started="2027-01-01T00:00:00", settings=other, totals=totals)
-    assert render_markdown(load_view(folder)) != render_markdown(before)
+    assert builder.every_page(load_view(folder)) != builder.every_page(before)
     edit(folder, "run.json", replay_of={"folder": "/runs/x", **first})
-    assert render_markdown(load_view(folder)) == render_markdown(before)
-    assert render_html(load_view(folder)) == render_html(before)
+    assert builder.every_page(load_view(folder)) == builder.every_page(before)
 
 
 def row(step: str, cost: float | None) -> dict[str, object]:
@@ -243,7 +244,7 @@ def test_the_report_says_how_far_programming_went_by_itself(folder):
     assert told["Tokens of the programmer per verified task"] == "5,000"
     assert told["Cost per verified task"] == "$0.2500"
     edit(folder, "run.json", usage=[row("programmer/write_code", None)])
-    for page in (render_markdown(load_view(folder)), render_html(load_view(folder))):
+    for page in builder.pages(load_view(folder), "tasks"):
         assert "Human interventions" in page
         assert "totals.cpu_s" in page
     assert dict(summaries.automation_rows(load_view(folder)))["Cost per verified task"] == "not known"
@@ -255,7 +256,7 @@ def test_a_run_folder_from_before_these_counts_is_read(folder):
     edit(folder, "run.json", totals={k: v for k, v in run["totals"].items() if k not in new})
     view = load_view(folder)
     assert (view.run.totals.attempts, view.run.totals.tokens_per_verified) == (0, None)
-    assert "Attempts, repairs included" in render_markdown(view)
+    assert "Attempts, repairs included" in builder.pages(view, "tasks")[0]
 
 
 def test_what_chance_decides_is_not_in_the_report(folder):
@@ -266,7 +267,7 @@ def test_what_chance_decides_is_not_in_the_report(folder):
         attempt |= {"use": {"wall_s": 77.7, "cpu_s": 88.8, "peak_memory_mb": 6543}, "outcome": "runtime"}
         attempt |= {"message": record["message"], "stdout": "took 12.5 s", "stderr": f"in {folder.path('tasks')}/T1"}
     path.write_text(json.dumps(record))
-    for page in (render_markdown(load_view(folder)), render_html(load_view(folder))):
+    for page in builder.pages(load_view(folder), "tasks"):
         assert "object at 0x…" in page
         for chance in ("0x7f87", "77.7", "88.8", "78 s", "6,543", "12.5 s", str(folder.root)):
             assert chance not in page, chance
@@ -276,7 +277,7 @@ def test_a_limit_that_ended_a_task_is_told_as_it_is(folder):
     path = folder.path("tasks", "T1", "record.json")
     record = json.loads(path.read_text())
     path.write_text(json.dumps({**record, "outcome": "killed", "message": "ended after 300 s of wall time"}))
-    assert "ended after 300 s of wall time" in render_html(load_view(folder))
+    assert "ended after 300 s of wall time" in html_pages.render_pages(load_view(folder))["tasks"]
 
 
 def test_models_are_listed_with_what_they_were_used_for(folder):
@@ -284,12 +285,12 @@ def test_models_are_listed_with_what_they_were_used_for(folder):
     row = {"step": "search/plan_queries", "role": "reader", "model": "openai:<b>", "repaired": 1, "by_rule": 2}
     edit(folder, "run.json", usage=[{**row, "usage": {**usage, "cost_usd": None}}])
     cells = ("search/plan_queries", "reader", "openai:&lt;b>", "12", "3,456 (400 cached)", "789 (70 reasoning)")
-    assert f"| {' | '.join((*cells, 'not known', '1', '2'))} |" in render_markdown(load_view(folder))
-    page = render_html(load_view(folder))
+    assert f"| {' | '.join((*cells, 'not known', '1', '2'))} |" in text_pages.render_pages(load_view(folder))["record"]
+    page = html_pages.render_pages(load_view(folder))["record"]
     for text in ("openai:&lt;b&gt;", "3,456 (400 cached)", "789 (70 reasoning)", "not known"):
         assert text in page
     edit(folder, "run.json", usage=[{**row, "usage": {**usage, "cost_usd": 0.0123}}])
-    assert "$0.0123" in render_html(load_view(folder))
+    assert "$0.0123" in html_pages.render_pages(load_view(folder))["record"]
 
 
 def test_the_flow_of_a_question_stands_in_the_report_as_table_and_figure(folder):
@@ -303,13 +304,13 @@ def test_the_flow_of_a_question_stands_in_the_report_as_table_and_figure(folder)
     asked = Answers(questions=(QuestionAnswer(id="A1", text="Is it so?", state="answered"),))
     edit(folder, "run.json", answers=asked.model_dump(mode="json"))
     folder.write(sets, "analysis", "sets.json")
-    markdown, page = write_reports(folder)
-    text = markdown.read_text("utf-8")
+    write_reports(folder)
+    text = folder.path("report", "tasks.md").read_text("utf-8")
     [line] = [line for line in text.splitlines() if line.startswith("| er") and line.endswith("| 20 | 97 |")]
     assert "<b>" not in line.replace("\\<", "")
-    assert "![Flow of A1](<analysis/A1/flow.svg>)" in text
+    assert "![Flow of A1](<../analysis/A1/flow.svg>)" in text
     assert folder.has("analysis", "A1", "flow.svg")
-    html = page.read_text("utf-8")
+    html = folder.path("report", "tasks.html").read_text("utf-8")
     assert 'alt="Figure: flow of A1 from 117 rows to 97 that are analysed"' in html
     assert "<b>negative" not in html
     assert "Flow of A2" not in html + text

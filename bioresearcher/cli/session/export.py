@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from bioresearcher.errors import InputError, WorkspaceError
+from bioresearcher.report.first_page import PAGES
 from bioresearcher.report.run_data import contained_path
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.execution import DryLabTask, TaskRecord
@@ -33,6 +34,7 @@ _FILES: Final = (
     ("notebook", "notebook.ipynb"),
     ("evidence", "evidence.json"),
     ("review", "review.json"),
+    *((f"page of {name}", f"report/{name}.html") for name in PAGES),
 )
 """Names of the files that people read."""
 _MOMENT: Final = (1980, 1, 1, 0, 0, 0)

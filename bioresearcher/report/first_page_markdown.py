@@ -1,0 +1,144 @@
+"""First page of the run report as Markdown: at most 300 lines and 2,500 words, whatever the run's size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from bioresearcher.report import summaries
+from bioresearcher.report.first_page import PAGES, FirstPage, QuestionRow, caption, first_page
+from bioresearcher.report.markdown import title_lines
+from bioresearcher.report.run_data import RunView
+from bioresearcher.text.format import count_of, listing, md, md_code, md_list, md_table
+from bioresearcher.text.visible import clip, one_line
+
+MOST_LINES, MOST_WORDS = 300, 2_500
+MOST_NOT_ANSWERED: Final = 12
+_ROWS, _COLUMNS = 4, 6
+_QUOTE: Final = 220
+_FITS: Final = ((1_150, 6), (1_150, 0), (800, 0), (500, 0), (200, 0))
+"""Words of the answers and number of their tables, tried until the page keeps its limits."""
+
+
+def render_first_page(view: RunView) -> str:
+    """Render the first page; text from papers, data, tasks and models is escaped."""
+    text = ""
+    for most, tables in _FITS:
+        page = first_page(view, most)
+        parts = (_head(view, page), _answers(page, tables), _open(page), _caveats(page))
+        more = (_by(page), _methods(page), _more())
+        text = "\n".join(line for part in (*parts, *more) for line in part).rstrip() + "\n"
+        if len(text.splitlines()) <= MOST_LINES and len(text.split()) <= MOST_WORDS:
+            break
+    return text
+
+
+def _head(view: RunView, page: FirstPage) -> Iterable[str]:
+    yield from title_lines(view)
+    missing = [*view.missing, *view.problems]
+    if missing:
+        yield from ("**This report is incomplete:**", "", *md_list(md(clip(s, 200)) for s in missing[:6]))
+        yield from ([f"And {len(missing) - 6} more: report/review.md.", ""] if len(missing) > 6 else [])
+    yield from ("## Objective", "", md(page.objective), "")
+
+
+def _answers(page: FirstPage, most_tables: int) -> Iterable[str]:
+    yield from ("## Answers", "")
+    if not page.questions:
+        yield from ("No question was asked of data.", "")
+        return
+    yield from (f"**{md(page.headline)}**", "")
+    shown = 0
+    for row in page.questions:
+        if row.short:
+            yield f"- **{md(row.answer.id)} {md(row.answer.state)}:** {md(clip(row.asked, 80))}"
+            continue
+        shown += row.table is not None
+        yield from _question(row, with_table=shown <= most_tables)
+    if page.more:
+        yield f"- and {count_of(page.more, 'more question')}: [report/tasks.md](<./report/tasks.md>)"
+    yield ""
+    if page.left_out:
+        said = f"{count_of(page.left_out, 'sentence was', 'sentences were')} left out, as a check failed"
+        yield from (f"{said}: [with the reasons](<./report/review.md>).", "")
+
+
+def _question(row: QuestionRow, *, with_table: bool) -> Iterable[str]:
+    answer = row.answer
+    yield from (f"### {md(answer.id)} {md(answer.state)}: {md(row.asked)}", "")
+    for s in row.sentences:
+        refs = ", ".join(f"[{md(i)}](<./report/tasks.html#{summaries.anchor('finding', i)}>)" for i in s.line.findings)
+        mark = {"result": "", "robustness": "Robustness: ", "replication": "Other data: ", "open": "Open: "}[
+            s.line.role
+        ]
+        yield from (f"{mark}{md(s.line.text)} ({refs})", "")
+    if not row.sentences and answer.findings and answer.state != "not answered":
+        yield from (md(clip(one_line(answer.findings[0], 400), 400)), "")
+    if row.reported:
+        yield from md_list(_reading_lines(row))
+    if row.silent:
+        yield from (f"{_not_reported(row)}", "")
+    if row.figure:
+        task, output = row.figure
+        what = clip(f"Figure {answer.id}. {caption(task, output, row)}", 260)
+        yield from ([f"![{md(what)}](<{output.link}>)", ""] if output.link else [])
+    if row.table and with_table:
+        task, output = row.table
+        if output.table is not None:
+            yield from (f"{md(clip(f'{task.task.id}: {summaries.output_caption(task, output)}', 140))}", "")
+            header = [md(c.name) or " " for c in output.table.columns[:_COLUMNS]]
+            cells = [[md(clip(shown, 40)) for shown, _ in r[:_COLUMNS]] for r in output.table.rows[:_ROWS]]
+            yield from md_table(header, cells, [c.numeric for c in output.table.columns[:_COLUMNS]])
+
+
+def _reading_lines(row: QuestionRow) -> Iterable[str]:
+    for p in row.reported[:4]:
+        first = p.citations[0].evidence if p.citations else None
+        quote = f": “{md(clip(one_line(first.text, _QUOTE), _QUOTE))}” ({md(first.section)})" if first else ""
+        yield f"{md(p.paper_id)} {p.relation}{quote}"
+    if len(row.reported) > 4:
+        yield f"and {count_of(len(row.reported) - 4, 'more paper')}: [report/evidence.md](<./report/evidence.md>)"
+
+
+def _not_reported(row: QuestionRow) -> str:
+    ids = [p.paper_id for p in row.answer.papers if p.relation == "not reported"]
+    return f"Papers: not reported in the passages nearest to the question of {md(listing(ids, 3))}."
+
+
+def _open(page: FirstPage) -> Iterable[str]:
+    yield from ("## Not answered", "")
+    rows = page.not_answered
+    yield from md_list(
+        (f"**{md(name)}**: {md(why)}" for name, why in rows[:MOST_NOT_ANSWERED]), "Nothing that was asked."
+    )
+    if len(rows) > MOST_NOT_ANSWERED:
+        yield from (f"And {len(rows) - MOST_NOT_ANSWERED} more: answer.json.", "")
+
+
+def _caveats(page: FirstPage) -> Iterable[str]:
+    yield from ("## Read with this in mind", "")
+    said = [*page.caveats, *(f"Judged by the reviewer: {t}" for t in page.judged[:3])]
+    yield from md_list(map(md, said), "Nothing is known that changes the reading.")
+    if page.other_caveats:
+        yield from (
+            f"{count_of(page.other_caveats, 'more point')} not verified: [report/review.md](<./report/review.md>).",
+            "",
+        )
+
+
+def _by(page: FirstPage) -> Iterable[str]:
+    yield from ("## Who answered", "", *md_table(("What", "Who"), [(md(k), md(v)) for k, v in page.by]))
+
+
+def _methods(page: FirstPage) -> Iterable[str]:
+    yield from ("## Methods in brief", "")
+    for text in page.methods:
+        yield from (md(clip(text, 900)), "")
+
+
+def _more() -> Iterable[str]:
+    yield from ("## Everything behind it", "")
+    yield from md_list(
+        f"[{title}](<./report/{name}.html>) ([as text](<./report/{name}.md>))" for name, title in PAGES.items()
+    )
+    yield f"Read it in a browser: {md_code('report.html')}"
