@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Sequence
 
 from bioresearcher import __version__
-from bioresearcher.cli import batch, data, doctor, library, prompts, report, review, review_calibrate, run, setup
+from bioresearcher.cli import batch, data, doctor, library, prompts, report, review, review_calibrate, run, setup, view
 from bioresearcher.cli.session import command as session
 from bioresearcher.errors import BioresearcherError
 
@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
         review_calibrate.add_parser,
         report.add_parser,
         report.add_reproduce_parser,
+        view.add_parser,
         data.add_parser,
         library.add_parser,
         prompts.add_parser,

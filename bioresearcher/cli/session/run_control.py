@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.text import Text
 
-from bioresearcher.cli.display import StageTree, event_text
+from bioresearcher.cli.display import StageTree, watch_out
 from bioresearcher.cli.session.terminal import SessionTerminal
 from bioresearcher.errors import InputError, RunFolderError, StoppedError
+from bioresearcher.progress import event_text
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.execution import DryLabTask
 from bioresearcher.schemas.paper import ScreenedPaper
@@ -292,6 +293,7 @@ class SessionRun:
         self._work.start()
         self._terminal.watch(self.lines)
         listening = asyncio.create_task(self._listen())
+        watching = asyncio.create_task(watch_out(self._tree.progress, self._terminal.say))
         record: RunRecord | None = None
         try:
             record = await self._work.ended()
@@ -302,6 +304,7 @@ class SessionRun:
         finally:
             self._work = None
             self._terminal.watch(None)
+            watching.cancel()
             listening.cancel()
             with suppress(asyncio.CancelledError):
                 await listening
