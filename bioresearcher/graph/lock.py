@@ -51,10 +51,9 @@ def working_process(folder: RunFolder) -> int | None:
     path = folder.path("lock")
     try:
         pid, inode = int(path.read_bytes()[:20]), path.stat().st_ino
-        os.kill(pid, 0)
-    except PermissionError:
-        return pid  # it lives and is another user's
-    except (OSError, ValueError, OverflowError):
+        if not Path(f"/proc/{pid}").exists():
+            return None
+    except (OSError, ValueError):
         return None
     try:
         held = Path("/proc/locks").read_text(encoding="ascii").splitlines()

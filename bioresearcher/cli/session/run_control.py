@@ -269,6 +269,7 @@ class SessionRun:
         """Let it work while commands are listened to, and print its end."""
         from bioresearcher.cli.run_messages import ending, explained, revision_lines
         from bioresearcher.events import past_events
+        from bioresearcher.graph.run import read_record
 
         def make() -> Runner:
             from bioresearcher.graph.run import Runner
@@ -310,6 +311,8 @@ class SessionRun:
                 await listening
         if not folder.has("run.json"):
             self.folder = None
+        elif record is None and read_record(folder).status == "done":
+            self._terminal.say("The finished run is as it was.")
         elif record is None:
             self._terminal.say("/resume tries again from where it stopped.")
         else:
