@@ -171,16 +171,16 @@ async def test_files_are_looked_at_when_they_are_given(tmp_path: Path) -> None:
     data = lung(tmp_path / "lung")
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.md").write_text("# A paper\n\nText.", encoding="utf-8")
-    (tmp_path / "notes" / "b.zip").write_bytes(b"PK")
+    (tmp_path / "b.xyz").write_bytes(b"no table")
     lines = (OBJECTIVE, "", "", str(data), str(tmp_path / "notes"), f"papers: {tmp_path / 'notes'}", "")
-    script = await typed(*lines, str(tmp_path / "notes"), str(tmp_path / "notes" / "b.zip"), f"data {data}")
+    script = await typed(*lines, str(tmp_path / "notes"), str(tmp_path / "b.xyz"), f"data {data}")
     said = " ".join(script.text.split())
     assert f"{data} holds data, not papers. `data {data}` takes it as data." in said
     assert f"{tmp_path / 'notes'} holds papers, not data." in said
     assert "papers 1:" in said
     assert "papers 2:" not in said
     assert "that is in the list already" in said
-    assert "b.zip: is no table" in said
+    assert "b.xyz: is no table" in said
     assert f"data 1: {data}" in said
 
 

@@ -479,10 +479,17 @@ def _check_paths(name: str, paths: list[Path]) -> None:
     Raises:
         InputError: One holds nothing of that kind; the hint says where it fits, if it does.
     """
+    from bioresearcher.papers.documents import SUFFIXES
     from bioresearcher.sources.datasets.load import check_is_data
-    from bioresearcher.sources.literature.own_papers import OwnPapers
+    from bioresearcher.sources.literature.own_papers import HINT, OwnPapers, lists_papers
 
-    checks: dict[str, Callable[[Path], object]] = {"papers": lambda path: OwnPapers([path]), "data": check_is_data}
+    def check_is_papers(path: Path) -> None:
+        """A file is read as a paper whatever it is called; one that is plainly something else is refused here."""
+        OwnPapers([path])
+        if path.is_file() and path.suffix.lower() not in SUFFIXES and not lists_papers(path):
+            raise InputError(f"{path} is no paper.", hint=HINT)
+
+    checks: dict[str, Callable[[Path], object]] = {"papers": check_is_papers, "data": check_is_data}
     other = "data" if name == "papers" else "papers"
     for path in paths:
         try:
