@@ -176,8 +176,10 @@ def test_names_and_files_from_zotero_stay_in_the_folder(
     done = brought(capsys)
     assert done["pdfs"] == 1
     assert [said.partition("its PDF ")[2] for said in done["left_out"]] == [
-        "is no PDF", "cannot be read (No such file or directory)", "is not on this disk",
-    ]  # fmt: skip
+        "is no PDF",
+        "cannot be read (No such file or directory)",
+        "is not on this disk",
+    ]
     folder = Path(done["folder"])
     assert all(path.resolve().is_relative_to(folder.resolve()) for path in folder.rglob("*"))
     assert not [path for path in folder.rglob("*.pdf") if b"root:" in path.read_bytes()]

@@ -177,7 +177,7 @@ _ABOUT = {
     "papers": "Papers to read (JATS, PDF, Markdown, BibTeX, RIS …); others are searched for unless `services off`.",
     "data": "Tables with a row a feature or a sample, or a folder of them; what is understood is shown next.",
 }
-"""What each question is about, with an example."""
+"""Subject of each question, with an example."""
 _RESERVED = {"help", "?", "back", "quit", "exit"}
 """Words that are meant for the program and never become an entry."""
 _TO_THE_PROGRAM = re.compile(

@@ -31,7 +31,7 @@ _ANY_TAG: Final = re.compile(r"<[^>]*>")
 
 @dataclass
 class Brought:
-    """What was brought from a collection: counts, the folder, and what was left out with the reason."""
+    """Outcome of bringing a collection: counts, the folder, and what was left out with the reason."""
 
     folder: Path
     items: int = 0
