@@ -44,6 +44,7 @@ BENCHMARKS = (
     "batch",
     "dask",
     "session",
+    "view",
 )
 
 

@@ -25,6 +25,7 @@ from bioresearcher.cli import (
     run,
     setup,
     trace,
+    view,
 )
 from bioresearcher.cli.mistyped import Parser, wrong_arguments
 from bioresearcher.cli.session import command as session
@@ -60,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         review_calibrate.add_parser,
         report.add_parser,
         report.add_reproduce_parser,
+        view.add_parser,
         trace.add_parser,
         export.add_parser,
         diff.add_parser,

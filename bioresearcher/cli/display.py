@@ -2,49 +2,42 @@
 
 from __future__ import annotations
 
-import math
+import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 
-from pydantic import JsonValue
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from bioresearcher.cli.output import say
 from bioresearcher.events import Event
-from bioresearcher.text.format import count_of
+from bioresearcher.progress import QUIET_S, STAGES, RunProgress, TaskState, event_text
 from bioresearcher.text.visible import one_line
 
-STAGES = (
-    (
-        "search",
-        ("plan_queries", "search_papers", "screen_papers", "search_datasets", "check_datasets", "ask_questions"),
-    ),
-    ("read", ("audit_data", "make_analysis_sets", "read_paper", "analyse_reports")),
-    (
-        "design",
-        ("explore_data", "plan_protocol", "write_steps", "rehearse_script", "review_protocol", "assemble_protocol"),
-    ),
-    ("program", ("extract_tasks", "program_task")),
-    ("review", ("score_protocol", "check_status")),
-)
 MARKS = {"verified": "green", "blocked": "yellow", "not_run": "yellow"}
-_SHOWN_BY_TASKS = {"program_task", "collect_tasks"}
 
 
-def event_text(event: Event) -> str:
-    """Return an event as a line for people; empty when it is not for them."""
-    if event.kind == "note":
-        return one_line(event.message, 300)
-    if event.state != "done" or event.kind not in {"step", "task", "gate"}:
-        return ""
-    if event.kind == "step" and event.stage in _SHOWN_BY_TASKS:
-        return ""
-    tail = (str(event.data.get("task", "")), event.message, str(event.data.get("outcome", "")))
-    return " ".join(filter(None, [event.stage, *tail]))
+async def watch_out(progress: RunProgress, say: Callable[[str], None], *, look_s: float = QUIET_S) -> None:
+    """Say what a run waits for each time it had no event for long, and once what repeats itself; never ends.
+
+    What is said again comes after twice the time.
+    """
+    told: set[str] = set()
+    last, next_s = "", QUIET_S
+    while True:
+        await asyncio.sleep(min(look_s, next_s))
+        if progress.last != last:
+            last, next_s = progress.last, QUIET_S
+        if not progress.waiting and (said := progress.quiet_text(datetime.now(UTC), next_s)):
+            next_s *= 2
+            say(said)
+        for said in progress.repeats():
+            if said not in told:
+                told.add(said)
+                say(said)
 
 
 class StageTree:
@@ -64,14 +57,9 @@ class StageTree:
         counts: Callable[[], Mapping[str, tuple[int, int]]] = dict,
     ) -> None:
         self._started = time.monotonic()
-        self._running: Counter[str] = Counter()
-        self._done: Counter[str] = Counter()
-        self._tasks: dict[str, tuple[str, str]] = {}
-        self._calls, self._tokens, self._usd = 0, 0, 0.0
-        self._waiting = ""
+        self.progress = RunProgress(past)
         self._spending = spent
         self._counts = counts
-        self._done.update(event.stage for event in past if event.kind == "step" and event.state == "done")
 
     @property
     def elapsed_s(self) -> float:
@@ -80,37 +68,29 @@ class StageTree:
 
     def event(self, event: Event) -> None:
         """Count starts and ends."""
-        if event.kind == "step" and event.state == "start":
-            self._running[event.stage] += 1
-        elif event.kind == "step" and event.state == "done":
-            self._running[event.stage] -= 1
-            self._done[event.stage] += 1
-        elif event.kind == "call":
-            self._count(event.data)
-        elif event.kind == "gate":
-            self._waiting = event.stage if event.state == "waiting" else ""
-        elif event.kind == "task":
-            self._tasks[str(event.data.get("task"))] = (event.message, str(event.data.get("outcome", "running")))
+        self.progress.event(event)
 
     def lines(self, width: int, *, most_tasks: int | None = None) -> list[Text]:
         """Return the tree, a line a stage, none longer than `width`, with all tasks or so many of those that run."""
-        tasks = [*self._tasks.items()]
+        tasks = [*self.progress.tasks.items()]
         if most_tasks is not None:
-            tasks = [t for t in tasks if t[1][1] == "running"][:most_tasks]
+            tasks = [t for t in tasks if t[1].outcome == "running"][:most_tasks]
         lines = [Text(f"elapsed {self.elapsed_s:.0f} s{self._spent()}", style="dim")]
         for name, steps in STAGES:
             lines.append(self._stage(name, steps))
             if name == "program":
                 lines += [self._task_line(task, state, width) for task, state in tasks]
-        if self._waiting:
-            lines.append(Text(f"? {self._waiting} waits for your answer", style="yellow"))
+        if self.progress.waiting:
+            lines.append(Text(f"? {self.progress.waiting} waits for your answer", style="yellow"))
+        elif quiet := self.progress.quiet_text(datetime.now(UTC)):
+            lines.append(Text(f"! {quiet}", style="yellow"))
         for line in lines:
             line.truncate(width, overflow="ellipsis")
         return lines
 
     def _stage(self, name: str, steps: tuple[str, ...]) -> Text:
-        running = [s for s in steps if self._running[s] > 0]
-        done = [s for s in steps if self._done[s] > 0]
+        running = [s for s in steps if self.progress.running[s] > 0]
+        done = [s for s in steps if self.progress.done[s] > 0]
         mark, style = ("●", "cyan") if running else ("✓", "green") if done else ("·", "dim")
         line = Text(f"{mark} {name:8}", style=style)
         counts = self._counts()
@@ -123,45 +103,31 @@ class StageTree:
 
     def _progress(self, step: str, counts: Mapping[str, tuple[int, int]]) -> str:
         """Return a running step with its items that are done, run and wait."""
-        started = self._running[step]
+        started = self.progress.running[step]
         done, total = counts.get(step, (0, 0))
         if total <= 1:
             return step if started == 1 else f"{step} {started} run"
-        states = [state for _, state in [*self._tasks.values()]]  # a copy: another thread may add to it
+        states = [task.outcome for task in [*self.progress.tasks.values()]]  # a copy: another thread may add to it
         running = started if step != "program_task" else states.count("running")
         running = max(0, min(running, total - done))
         return f"{step} {done}/{total} done, {running} run, {total - done - running} wait"
 
     def _counted(self, step: str) -> str:
-        return f"{step} {self._done[step]}" if self._done[step] > 1 else step
-
-    def _count(self, call: dict[str, JsonValue]) -> None:
-        """Add a call to the spending; a value that is no number is unknown."""
-        if call.get("replayed"):
-            return
-        spent = [call.get(name) for name in ("calls", "input_tokens", "output_tokens", "cost_usd")]
-        calls, tokens_in, tokens_out, usd = (n if isinstance(n, int | float) else math.nan for n in spent)
-        self._calls += int(calls)
-        self._tokens += int(tokens_in + tokens_out)
-        self._usd += usd
+        return f"{step} {self.progress.done[step]}" if self.progress.done[step] > 1 else step
 
     def _spent(self) -> str:
         """Return the spending on models; without a meter that of this process, empty before the first call."""
         if self._spending is not None:
             text = self._spending()
             return f" · {text}" if text else ""
-        if not self._calls:
-            return ""
-        usd = "" if math.isnan(self._usd) else f" · {self._usd:.3f} USD"
-        return f" · {count_of(self._calls, 'call')} · {self._tokens:,} tokens{usd}"
+        return f" · {self.progress.spent}" if self.progress.spent else ""
 
-    def _task_line(self, task: str, state: tuple[str, str], columns: int) -> Text:
+    def _task_line(self, task: str, state: TaskState, columns: int) -> Text:
         """Return a task on one line, its title cut to the terminal's width."""
-        title, outcome = state
         width = max(min(columns - 28, 70), 12)
-        line = Text(f"    {task:4} {one_line(title, width):{width}} ")
-        style = "cyan" if outcome == "running" else MARKS.get(outcome, "red")
-        return line.append(outcome, style=style)
+        line = Text(f"    {task:4} {one_line(state.title, width):{width}} ")
+        style = "cyan" if state.outcome == "running" else MARKS.get(state.outcome, "red")
+        return line.append(state.outcome, style=style)
 
 
 class Silent(AbstractContextManager["Silent", None]):

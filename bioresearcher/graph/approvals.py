@@ -19,6 +19,8 @@ from bioresearcher.schemas.run import Decision
 
 SELECTION, HEADINGS, OUTLINES = "approve_selection", "approve_headings", "approve_outlines"
 PROTOCOL, TASKS = "approve_protocol", "approve_tasks"
+DECLINED = "declined at"
+"""Beginning of the reason for which a declined run stopped; the approval follows."""
 _RESUME = "__resume__"
 """Channel under which LangGraph keeps an answer until the step that asked has ended."""
 
@@ -60,7 +62,7 @@ def run_outcome(values: Mapping[str, Any]) -> tuple[str, str]:
     """Return the end of a run whose steps are done: (status, reason for a stop)."""
     decisions = values.get("decisions", [])
     declined = [d.gate for d in decisions if not d.approved and standing(decisions, d.gate) == d]
-    return ("stopped", f"declined at {declined[0]}") if declined else ("done", "")
+    return ("stopped", f"{DECLINED} {declined[0]}") if declined else ("done", "")
 
 
 def stays_open(state: RunState, approval: str) -> bool:

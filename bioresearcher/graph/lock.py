@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from pathlib import Path
 
 from bioresearcher.errors import RunFolderError, WorkspaceError
 from bioresearcher.limits.file_lock import take_lock
@@ -40,3 +41,22 @@ class RunLock:
     def __exit__(self, *_: object) -> None:
         """Release the lock; the file stays."""
         self._held.close()
+
+
+def working_process(folder: RunFolder) -> int | None:
+    """Return the process that works on a run, without touching its lock; None when none does.
+
+    The file keeps the id of its last owner: a process of that id must live, and the kernel must list the lock as held.
+    """
+    path = folder.path("lock")
+    try:
+        pid, inode = int(path.read_bytes()[:20]), path.stat().st_ino
+        if not Path(f"/proc/{pid}").exists():
+            return None
+    except (OSError, ValueError):
+        return None
+    try:
+        held = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return pid
+    return pid if any(line.rsplit(":", 1)[-1].split()[:1] == [str(inode)] for line in held) else None

@@ -34,14 +34,23 @@ from bioresearcher.errors import (
     WorkspaceError,
 )
 from bioresearcher.events import Event, now
-from bioresearcher.graph.approvals import has_pending_answer, run_outcome
+from bioresearcher.graph.approvals import DECLINED, has_pending_answer, run_outcome
 from bioresearcher.graph.build import build_pipeline
 from bioresearcher.graph.context import RunContext
+from bioresearcher.graph.finished_run import forget_finished, keep_finished, restore_finished
 from bioresearcher.graph.lock import RunLock
 from bioresearcher.graph.prepare import RunInputs, open_context, resource_digests, versions
 from bioresearcher.graph.replay import LEDGER, ReplaySource, answers_of, ended, without_budget
 from bioresearcher.graph.revise import Compiled, ShowRevision, apply_revisions, revise_run
-from bioresearcher.graph.run_totals import answers, change_budget, interventions, known_limits, spent_for, totals
+from bioresearcher.graph.run_totals import (
+    answers,
+    change_budget,
+    interventions,
+    known_limits,
+    note_intervention,
+    spent_for,
+    totals,
+)
 from bioresearcher.graph.services import MakeBackend, MakeMeter, ModelOptions, budget_of, describe_backend
 from bioresearcher.graph.state import CLASSES, initial_state
 from bioresearcher.llm.budget import Meter
@@ -50,7 +59,7 @@ from bioresearcher.report.caveats import not_verified
 from bioresearcher.report.run_data import load_view
 from bioresearcher.report.summaries import INCIDENTAL_SETTINGS
 from bioresearcher.runfolder import RunFolder, file_sha256, safe_name
-from bioresearcher.schemas.run import RUN_FORMAT, Decision, RunRecord
+from bioresearcher.schemas.run import REVISE, RUN_FORMAT, Decision, RunRecord
 from bioresearcher.settings import BUDGET, Settings
 
 AnswerApproval = Callable[[dict[str, Any], RunContext], Awaitable[Decision | None]]
@@ -130,6 +139,7 @@ class Runner:
         self._context: RunContext | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._new_budget: dict[str, JsonValue] = {}
+        self._last: RunRecord | None = None
 
     @property
     def context(self) -> RunContext | None:
@@ -169,7 +179,7 @@ class Runner:
         started = time.monotonic()
         with RunLock(self.folder):
             await self._settle_backend()
-            last = read_record(self.folder) if self.folder.has("run.json") else None
+            last = self._last = read_record(self.folder) if self.folder.has("run.json") else None
             elapsed_s = last.totals.wall_s if last else 0
             if self._replay and not self.folder.has(LEDGER):
                 self._replay.copy_ledger(self.folder.path(LEDGER))
@@ -192,6 +202,8 @@ class Runner:
                     self._finish(context, record, started, "failed", f"{type(error).__name__}: {error}")
                     raise
                 await context.caller.close(wait=True)  # what is under way is paid for: it is recorded
+                if stopped_by.startswith(DECLINED) and (before := restore_finished(self.folder)) is not None:
+                    return self._as_before(context, before, stopped_by)
                 return self._finish(context, record, started, status, stopped_by)
 
     async def _settle_backend(self) -> None:
@@ -273,7 +285,13 @@ class Runner:
             saver.serde = JsonPlusSerializer(allowed_msgpack_modules=CLASSES)
             graph = build_pipeline().compile(checkpointer=saver)
             if self._feedback is not None:
-                await revise_run(context, self._feedback, self._show_revision)
+                kept = self._last is not None and keep_finished(self.folder, self._last)
+                try:
+                    await revise_run(context, self._feedback, self._show_revision)
+                except NothingRevisedError:
+                    if kept:
+                        forget_finished(self.folder)
+                    raise
             await apply_revisions(graph, CONFIG, self.folder)
             try:
                 return await self._steps(graph, context, answered=await has_pending_answer(saver, CONFIG))
@@ -311,6 +329,26 @@ class Runner:
         context.caller.events.emit("gate", str(value["gate"]), "done", f"by {decision.by}", approved=decision.approved)
         return Command(resume=decision.model_dump(mode="json"))
 
+    def _as_before(self, context: RunContext, before: RunRecord, why: str) -> RunRecord:
+        """Write the manifest of a finished run again whose changed protocol was declined: with what that cost."""
+        decision = Decision(
+            gate=REVISE, approved=False, by="human", outcome=f"{why}: nothing was changed", changed=False
+        )
+        note_intervention(self.folder, decision)
+        rows = context.caller.ledger.rows()
+        t = before.totals
+        spent = spent_for(rows, papers=t.papers_read, protocols=bool(t.steps), tasks=t.tasks)
+        update = {"usage": rows, "spent": spent, "decisions": (*before.decisions, decision)}
+        record = RunRecord.model_validate({**before.model_dump(), **update})
+        self.folder.write(record, "run.json")
+        from bioresearcher.report.write import write_reports
+
+        write_reports(self.folder)
+        said = "declined: the finished run is as it was before the comment"
+        context.caller.events.emit("note", "run", "info", said)
+        context.caller.events.emit("run", "run", "done", record.status)
+        return record
+
     def _finish(
         self, context: RunContext, record: RunRecord, started: float, status: str, stopped_by: str
     ) -> RunRecord:
@@ -342,6 +380,8 @@ class Runner:
         from bioresearcher.report.write import write_reports  # at the end, so that a run begins sooner
 
         write_reports(self.folder)
+        if status == "done":
+            forget_finished(self.folder)
         if self._replay and status == "done":
             record = ended(self._replay, self.folder, record)
             self.folder.write(record, "run.json")

@@ -37,7 +37,11 @@ def change_budget(folder: RunFolder, settings: Settings, said: str) -> None:
     record, values = folder.read(RunRecord, "run.json"), settings.record()
     limits = {name: values[name] for name in BUDGET}
     folder.write(record.model_copy(update={"settings": record.settings | limits}), "run.json")
-    decision = Decision(gate=BUDGET_CHANGED, approved=True, by="human", comment=said)
+    note_intervention(folder, Decision(gate=BUDGET_CHANGED, approved=True, by="human", comment=said))
+
+
+def note_intervention(folder: RunFolder, decision: Decision) -> None:
+    """Record what a person did beside the approvals."""
     folder.write_list([*interventions(folder), decision], FILE)
 
 

@@ -187,7 +187,8 @@ BESIDE = 0.03
 """Largest difference in similarity from the closest part with which another is concerned, too."""
 ABILITIES = (
     "by rule, a comment can drop a part or a step, give a parameter another value, add a method for which there is a "
-    "skill, add a requirement, or exclude a data set or a paper; anything else needs a model (--model)"
+    "skill, add a requirement, or exclude a data set or a paper; an endpoint, a group or a population belongs to a "
+    "question: it is set where the selection is approved, or in dataset.toml; anything else needs a model (--model)"
 )
 """Message that lists the changes which the rules can carry out."""
 

@@ -81,8 +81,9 @@ def _choose(name: str, item: str, ids: Sequence[str]) -> str:
             return identifier
     if item.isdecimal() and 1 <= int(item) <= len(ids):
         return ids[int(item) - 1]
-    known = f"1 to {len(ids)}, or an id such as {ids[0]}" if ids else "there is none yet"
-    raise InputError(f"/{name}: {item[:60]!r} is not in the list.", hint=f"Say {known}.")
+    numbers = "1" if len(ids) == 1 else f"1 to {len(ids)}"
+    hint = f"Say {numbers}, or an id such as {ids[0]}." if ids else "There is none yet."
+    raise InputError(f"/{name}: {item[:60]!r} is not in the list.", hint=hint)
 
 
 def _status(view: RunView, _: str) -> Iterable[str]:
@@ -324,7 +325,9 @@ def _task(task: TaskView) -> Iterable[str]:
 def _review(view: RunView, item: str) -> Iterable[str]:
     review, wanted = view.review, item.casefold()
     if review is None:
-        yield "There is no review yet."
+        yield "There is no review yet: it is written at the end, from the whole protocol; until then there is no score."
+        unmet = [c for c in view.protocol.coverage if not c.met] if view.protocol else []
+        yield from ("", *md_list(f"**{md(c.requirement)} is not met**: {md(c.reason)}" for c in unmet))
     elif not wanted:
         yield from ("# Review", "", *review_lines(view))
     elif metrics := {name: m for name, m in review.metrics.items() if wanted.replace(" ", "_") == name}:

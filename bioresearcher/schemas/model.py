@@ -91,6 +91,9 @@ class ServiceSettings(Value):
     )
     geo_page: str = Field(default="https://www.ncbi.nlm.nih.gov/geo/query/acc.cgi", description="GEO's accession page")
     geo_files: str = Field(default="https://ftp.ncbi.nlm.nih.gov/geo", description="GEO's files")
+    zotero: str = Field(
+        default="http://127.0.0.1:23119/api", description="local API of a running Zotero, on this machine only"
+    )
     email: str = Field(default="", description="sent along, as the services ask for; empty: not sent")
     ncbi_key_env: str = Field(
         default="NCBI_API_KEY", description="variable that holds a key of NCBI, which allows 10/s"

@@ -96,6 +96,15 @@ class HttpAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalAnswer:
+    """Answer of a program on this machine, whatever its status; names of `headers` are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Downloaded:
     """Whole downloaded file."""
 
@@ -223,6 +232,43 @@ class Http:
                 f"cannot write {dest}: {error.strerror or error}.", hint="Check permissions and free space."
             ) from error
         return Downloaded(dest, size, digest)
+
+    async def local(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        max_bytes: int = MAX_BYTES,
+        timeout_s: float | None = None,
+    ) -> LocalAnswer:
+        """Ask a program on this machine: never through a proxy, never redirected, nothing stored, any status given.
+
+        Raises:
+            ServiceError: It cannot be reached, or its answer is too large.
+        """
+        import httpx
+
+        async def ask() -> LocalAnswer:
+            body = bytearray()
+            wait = httpx.Timeout(timeout_s or self._timeout_s, connect=min(10, self._timeout_s))
+            async with (
+                httpx.AsyncClient(trust_env=False, timeout=wait) as client,
+                client.stream(method, url, headers=dict(headers or {}), content=content) as answer,
+            ):
+                self.requests += 1
+                async for piece in answer.aiter_bytes():
+                    body += piece
+                    if len(body) > max_bytes:
+                        raise ServiceError(f"{one_line(url, 200)}: the answer has more than {max_bytes / 1e6:.0f} MB.")
+                return LocalAnswer(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, bytes(body))
+
+        try:
+            return await ask()
+        except (httpx.HTTPError, TimeoutError) as error:
+            place = urlsplit(url).netloc
+            raise ServiceError(f"{place} cannot be reached: {_reason(error)}.") from error
 
     async def close(self) -> None:
         """Close connections and stores."""

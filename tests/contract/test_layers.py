@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "bioresearcher"
 ORDER = (
-    "text schemas errors config_text resources runfolder events prompts skills settings examples limits papers "
-    "retrieval sources audit analysis llm offline sandbox execution review stages report export graph batch doors "
-    "cli __main__"
+    "text schemas errors config_text resources runfolder events progress prompts skills settings examples limits "
+    "papers retrieval sources audit analysis llm offline sandbox execution review stages report export graph batch "
+    "web doors cli __main__"
 ).split()
 """Every top-level module and package; each may import only what stands before it."""
 RANK = {name: rank for rank, name in enumerate(ORDER)}

@@ -143,3 +143,51 @@ async def test_a_table_of_patients_is_told_and_turned_when_that_is_asked_for(tmp
     assert "turned, features in rows" in script.text
     assert "25 features" in script.text
     assert draft.data[0].parent == tmp_path / "w" / "turned"
+
+
+@pytest.mark.parametrize("line", ["what do you mean?", "How should I enter this?", "huh?", "What can I type here?"])
+async def test_questions_to_the_program_never_become_entries(line: str) -> None:
+    script = await typed(line, OBJECTIVE, line, "frozen tissue", "", line)
+    assert "conditions 1: frozen tissue" in script.text
+    assert "requirements 1" not in script.text
+    assert "such as: control of the false discovery rate" in script.text
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        "What is the role of EGFR in this disease?",
+        "How does type I interferon act on this tumour?",
+        "Which genes mark it here?",
+        "Is age associated with survival?",
+    ],
+)
+async def test_questions_about_biology_are_objectives(objective: str) -> None:
+    script = await typed(objective, "frozen tissue")
+    assert "conditions 1: frozen tissue" in script.text
+
+
+async def test_files_are_looked_at_when_they_are_given(tmp_path: Path) -> None:
+    data = lung(tmp_path / "lung")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.md").write_text("# A paper\n\nText.", encoding="utf-8")
+    (tmp_path / "b.xyz").write_bytes(b"no table")
+    lines = (OBJECTIVE, "", "", str(data), str(tmp_path / "notes"), f"papers: {tmp_path / 'notes'}", "")
+    script = await typed(*lines, str(tmp_path / "notes"), str(tmp_path / "b.xyz"), f"data {data}")
+    said = " ".join(script.text.split())
+    assert f"{data} holds data, not papers. `data {data}` takes it as data." in said
+    assert f"{tmp_path / 'notes'} holds papers, not data." in said
+    assert "papers 1:" in said
+    assert "papers 2:" not in said
+    assert "that is in the list already" in said
+    assert "b.xyz: is no table" in said
+    assert f"data 1: {data}" in said
+
+
+async def test_services_are_turned_off_and_on_by_a_word(tmp_path: Path) -> None:
+    draft = Draft(objective="Is age associated with survival?", data=[lung(tmp_path / "lung")]).again()
+    script = Script("", "", "services off", "", width=300)
+    await Intake(script, script.ask, lambda: Settings(workspace=tmp_path / "w"), draft).talk()
+    assert draft.only_own
+    assert "no literature or data service will be asked" in script.text
+    assert script.text.rindex("no literature or data service is asked") > script.text.rindex("will be asked")

@@ -213,6 +213,12 @@ class ApprovalDialogue:
                 continue
             if not line:
                 continue
+            if line.casefold() in {"quit", "exit"}:
+                await self._command("/quit")
+                continue
+            if line.casefold() == "back" and "back" not in verbs:
+                self.say("No question stands before this approval. `no` ends the run; /new begins with other inputs.")
+                continue
             typed = parse_line(line, verbs)
             if isinstance(typed, str):
                 self.say(typed)

@@ -14,7 +14,6 @@ from bioresearcher.cli.session.approval_dialogue import ApprovalDialogue, TypedC
 from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.graph.revisions import REVISIONS_FOLDER
 from bioresearcher.report import protocol_markdown as markdown
-from bioresearcher.report.markdown import measured
 from bioresearcher.report.protocol_content import ProtocolContent
 from bioresearcher.report.run_data import read_audit
 from bioresearcher.runfolder import RunFolder
@@ -24,6 +23,7 @@ from bioresearcher.schemas.review import DraftReview
 from bioresearcher.schemas.run import Decision, Revision
 from bioresearcher.stages.part_form import part_form, read_part
 from bioresearcher.stages.revise import step_references
+from bioresearcher.text.format import count_of
 from bioresearcher.text.visible import one_line, visible
 
 PROMPT: Final = "protocol> "
@@ -100,6 +100,8 @@ def _overview(dialogue: ApprovalDialogue, place: _Place) -> None:
     for part in place.protocol.parts:
         mark = "approved" if part.id in place.approved else f"{len(part.steps)} steps"
         dialogue.say(f"{part.id}. {one_line(part.title, 160)} ({mark})")
+    unmet = (f"! {c.requirement} is not met: {c.reason}" for c in place.protocol.coverage if not c.met)
+    dialogue.say(*(one_line(said, 400) for said in unmet))
     dialogue.say(*(one_line(f"! {limitation}", 400) for limitation in place.protocol.limitations))
     dialogue.say(f"whole: {dialogue.context.folder.path('protocol.md')}")
 
@@ -128,7 +130,8 @@ def part_lines(part: ProtocolPart, protocol: Protocol, folder: RunFolder) -> Ite
     yield Sheet("\n".join(markdown.part_lines(part, content_of(folder, protocol), None, 1)))
     reviews = [r for r in folder.read_list(DraftReview, "rounds.json") if r.kept and _is_about(r.draft, part.id)]
     if reviews:
-        yield f"review: {measured(reviews[-1])}, {'passed' if reviews[-1].passed else 'did not pass'}"
+        found = count_of(len(reviews[-1].findings), "finding")
+        yield f"checks of this part: {found}, {'passed' if reviews[-1].passed else 'did not pass'}"
         yield from (
             one_line(f"  {f.gate} {f.severity} at {f.location}: {f.message}", 300) for f in reviews[-1].findings
         )

@@ -157,6 +157,7 @@ def _datasets(found: OwnMaterial) -> Iterator[str]:
 
 _SHAPE = re.compile(r"\bturned\b|columns hold numbers|samples in (?:its|the) rows")
 """Notes on tables whose rows are samples where a matrix has them in its columns."""
+_PATHS = ("papers", "data")
 ENTRIES = ("objective", "conditions", "requirements", "papers", "data")
 _ASKED = {
     "conditions": "condition (what is at hand; Enter: no more)>",
@@ -165,9 +166,29 @@ _ASKED = {
     "data": "data (a table, or a folder with tables; Enter: no more)>",
 }
 _DROP = re.compile(r"drop\s+(r?\d{1,4}(?:[\s,]+r?\d{1,4})*)")
-_HELP = "One entry a line; `drop N` takes one out, `back` returns to the question before, Enter ends the list."
+_HELP = (
+    "One entry a line; `drop N` takes one out, `back` returns to the question before, `quit` leaves, "
+    "Enter ends the list."
+)
+_ABOUT = {
+    "objective": "The question to be answered, in a sentence, such as: Which genes differ between men and women?",
+    "conditions": "What is at hand, such as: 40 frozen tumours; two public cohorts; one computer.",
+    "requirements": "What must be in the design, such as: control of the false discovery rate.",
+    "papers": "Papers to read (JATS, PDF, Markdown, BibTeX, RIS …); others are searched for unless `services off`.",
+    "data": "Tables with a row a feature or a sample, or a folder of them; what is understood is shown next.",
+}
+"""Subject of each question, with an example."""
 _RESERVED = {"help", "?", "back", "quit", "exit"}
 """Words that are meant for the program and never become an entry."""
+_TO_THE_PROGRAM = re.compile(
+    r"(?:(?:what|how|why|where|which|who|can|could|do|does)\b[^?]{0,30}"
+    r"\b(?:you|me|(?:do|should|can|could|must|may|shall) i)\b[^?]{0,40}"
+    r"|what(?: is|'s) this|how does (?:this|it) work|huh|what|sorry|pardon)\s*\?+",
+    re.IGNORECASE,
+)
+"""A question about what to type; none about tumours asks `you`."""
+_NAMED = re.compile(r"(objective|conditions?|requirements?|papers?|data)\s*[:=]?\s+(\S.*)", re.IGNORECASE | re.DOTALL)
+_SERVICES = re.compile(r"services?\s+(on|off)", re.IGNORECASE)
 _START = {"start", "s", "yes", "y"}
 _NONE = {"", "none", "no", "-"}
 
@@ -234,8 +255,11 @@ class Intake:
             name = line.strip()
             if not name and kept:
                 return 1
-            if name.lower() in _RESERVED:
-                self._terminal.say("Type or paste the objective, @FILE, or `example`; /help lists the commands.")
+            if name.lower() in _RESERVED or _TO_THE_PROGRAM.fullmatch(name):
+                self._terminal.say(_ABOUT["objective"])
+                self._terminal.say(
+                    "Type or paste it, @FILE for one in a file, or `example`; `quit` leaves, /help lists the commands."
+                )
                 continue
             try:
                 if name.lower() in {"example", *examples}:
@@ -263,19 +287,63 @@ class Intake:
             if word in _NONE:
                 return 1
             try:
-                if word in _RESERVED:
+                if word in _RESERVED or _TO_THE_PROGRAM.fullmatch(word):
+                    self._terminal.say(_ABOUT[name])
                     self._terminal.say(f"{_HELP} /help lists the commands, /quit leaves.")
+                elif self._services(word):
+                    continue
                 elif dropped := _DROP.fullmatch(word):
                     self._drop(entries, {int(n) for n in re.findall(r"\d+", dropped[1])})
                 else:
-                    added = given_paths(line, name) if name in {"papers", "data"} else given_items(line, name)
-                    echo = [f"{name} {n}: {entry}" for n, entry in enumerate(added, start=len(entries) + 1)]
-                    entries += added
-                    if len(added) > 1:
-                        echo = [*_cut(echo), f"{len(added)} taken, {count_of(len(entries), 'entry', 'entries')} in all"]
-                    self._terminal.say("\n".join(echo))
+                    await self._add(*self._meant(name, line))
             except InputError as error:
                 self._terminal.say(str(error))
+
+    def _meant(self, name: str, line: str) -> tuple[str, str]:
+        """Return list and entry of a line that may begin with the name of a list: `papers: notes`.
+
+        At another question it names a list only if a path follows, as a condition may begin with any word.
+        """
+        found = _NAMED.fullmatch(line.strip())
+        named = _entry_name(found[1]) if found else ""
+        if not found or not named or (named != name and named not in _PATHS) or named == "objective":
+            return name, line
+        there = named in _PATHS and _is_there(found[2])
+        plain = name in _PATHS and _is_there(line)
+        return (named, found[2]) if not plain and (named == name or there) else (name, line)
+
+    async def _add(self, name: str, line: str) -> None:
+        """Add entries to a list; files are looked at first, so that nobody learns of a wrong one at the end.
+
+        Raises:
+            InputError: A path is not there, or holds nothing of that kind.
+        """
+        entries: list[Any] = getattr(self._draft, name)
+        added: list[Any]
+        if name in _PATHS:
+            added = [path for path in given_paths(line, name) if path not in entries]
+            if not added:
+                raise InputError(f"{name}: that is in the list already.")
+            await pipeline_loaded()
+            await asyncio.to_thread(_check_paths, name, added)
+        else:
+            added = given_items(line, name)
+        echo = [f"{name} {n}: {entry}" for n, entry in enumerate(added, start=len(entries) + 1)]
+        entries += added
+        if len(added) > 1:
+            echo = [*_cut(echo), f"{len(added)} taken, {count_of(len(entries), 'entry', 'entries')} in all"]
+        self._terminal.say("\n".join(echo))
+
+    def _services(self, line: str) -> bool:
+        """Carry out `services off` and `services on`; False when the line is neither."""
+        found = _SERVICES.fullmatch(line.strip())
+        if not found:
+            return False
+        self._draft.only_own = found[1].lower() == "off"
+        given = not self._draft.only_own and self._settings().only_own
+        said = "no literature or data service will be asked" if self._draft.only_own or given else "services are asked"
+        self._terminal.say(f"{said}{' (--only-own, or only_own in the settings)' if given else ''}.")
+        return True
 
     def _drop(self, entries: list[Any], numbers: set[int]) -> None:
         for number in numbers:
@@ -306,17 +374,44 @@ class Intake:
             named = [name for name in ENTRIES if word and name.startswith(word.rstrip("s"))]
             if agreed and word in _START:
                 return self._as_now(agreed)
+            if word == "back":
+                named = [ENTRIES[-1]]
+            entry = _NAMED.fullmatch(line.strip())
+            if self._services(word):
+                agreed = await self._shown()
+                continue
+            if entry and await self._given(_entry_name(entry[1]), entry[2]):
+                agreed = await self._shown()
+                continue
             if word in {"describe", "transpose"} and self._data is not None:
                 if not await self._data.correct(self._read_data, word):
                     return None
                 agreed = await self._shown()
                 continue
             if len(named) != 1:
-                self._terminal.say(f"Say {', '.join(words)}; /quit leaves without starting.")
+                self._terminal.say(
+                    f"Say {', '.join(words)}; `papers PATH` or `data PATH` adds one, `services off` asks no service, "
+                    "`back` goes to the data; /quit leaves without starting."
+                )
             elif not await self._change(named[0]):
                 return None
             else:
                 agreed = await self._shown()
+
+    async def _given(self, name: str, text: str) -> bool:
+        """Take an entry that was given with the name of its list; False when it cannot be taken."""
+        try:
+            if name == "objective":
+                from bioresearcher.examples import objective_from_text
+
+                objective_from_text(text)
+                self._draft.objective, self._draft.id = text.strip(), ""
+            elif name:
+                await self._add(name, text)
+        except InputError as error:
+            self._terminal.say(str(error))
+            return False
+        return bool(name)
 
     def _as_now(self, agreed: AgreedInputs) -> AgreedInputs:
         """Return the agreed inputs with the budget as it is now."""
@@ -364,6 +459,49 @@ class Intake:
         from bioresearcher.sources.datasets.load import load_datasets
 
         return tuple(load_datasets(self._draft.data, self._settings().workspace / "library" / "tables")[0])
+
+
+def _entry_name(word: str) -> str:
+    """Return the name of the list that a word means."""
+    return next((name for name in ENTRIES if name.startswith(word.lower().rstrip("s"))), "")
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return bool(name.strip()) and Path(name.strip().strip("'\"")).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+def _check_paths(name: str, paths: list[Path]) -> None:
+    """Refuse files and folders without papers, or without data.
+
+    Raises:
+        InputError: One holds nothing of that kind; the hint says where it fits, if it does.
+    """
+    from bioresearcher.papers.documents import SUFFIXES
+    from bioresearcher.sources.datasets.load import check_is_data
+    from bioresearcher.sources.literature.own_papers import HINT, OwnPapers, lists_papers
+
+    def check_is_papers(path: Path) -> None:
+        """A file is read as a paper whatever it is called; one that is plainly something else is refused here."""
+        OwnPapers([path])
+        if path.is_file() and path.suffix.lower() not in SUFFIXES and not lists_papers(path):
+            raise InputError(f"{path} is no paper.", hint=HINT)
+
+    checks: dict[str, Callable[[Path], object]] = {"papers": check_is_papers, "data": check_is_data}
+    other = "data" if name == "papers" else "papers"
+    for path in paths:
+        try:
+            checks[name](path)
+        except InputError as error:
+            try:
+                checks[other](path)
+            except InputError:
+                raise error from None
+            raise InputError(
+                f"{path} holds {other}, not {name}.", hint=f"`{other} {path}` takes it as {other}."
+            ) from None
 
 
 def _read(draft: Draft, settings: Settings, choice: SelectedBackend) -> tuple[OwnMaterial, tuple[str, ...]]:

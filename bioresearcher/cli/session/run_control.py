@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.text import Text
 
-from bioresearcher.cli.display import StageTree, event_text
+from bioresearcher.cli.display import StageTree, watch_out
 from bioresearcher.cli.session.terminal import SessionTerminal
 from bioresearcher.errors import InputError, RunFolderError, StoppedError
+from bioresearcher.progress import event_text
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.execution import DryLabTask
 from bioresearcher.schemas.paper import ScreenedPaper
@@ -268,6 +269,7 @@ class SessionRun:
         """Let it work while commands are listened to, and print its end."""
         from bioresearcher.cli.run_messages import ending, explained, revision_lines
         from bioresearcher.events import past_events
+        from bioresearcher.graph.run import read_record
 
         def make() -> Runner:
             from bioresearcher.graph.run import Runner
@@ -292,6 +294,7 @@ class SessionRun:
         self._work.start()
         self._terminal.watch(self.lines)
         listening = asyncio.create_task(self._listen())
+        watching = asyncio.create_task(watch_out(self._tree.progress, self._terminal.say))
         record: RunRecord | None = None
         try:
             record = await self._work.ended()
@@ -302,11 +305,14 @@ class SessionRun:
         finally:
             self._work = None
             self._terminal.watch(None)
+            watching.cancel()
             listening.cancel()
             with suppress(asyncio.CancelledError):
                 await listening
         if not folder.has("run.json"):
             self.folder = None
+        elif record is None and read_record(folder).status == "done":
+            self._terminal.say("The finished run is as it was.")
         elif record is None:
             self._terminal.say("/resume tries again from where it stopped.")
         else:

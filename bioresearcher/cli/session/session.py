@@ -146,7 +146,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "protocol": Command("/protocol [2|2.1]", "the protocol, a part or a step of it", _viewed("protocol")),
     "tasks": Command("/tasks [T3]", "the tasks and their outcomes; of one, code, attempts, outputs", _viewed("tasks")),
-    "results": Command("/results [A1]", "what was asked, and what was found", _viewed("results")),
+    "results": Command("/results [A1|all]", "what was asked, and what was found", _viewed("results")),
     "review": Command("/review [WORD]", "scores and findings, or those on something", _viewed("review")),
     "cost": Command("/cost", "what was spent on models, by step", _viewed("cost")),
     "budget": Command("/budget [5 usd]", "the limits, or a new one: usd, tokens, minutes", _budget),
@@ -163,15 +163,18 @@ COMMANDS: Mapping[str, Command] = {
         lambda s, _: s.begin_anew(),
     ),
     "feedback": Command("/feedback TEXT", "change the protocol of the run", lambda s, text: s.comment(text)),
-    "resume": Command("/resume [RUN]", "go on with this run, or with an earlier one", lambda s, name: s.resume(name)),
+    "resume": Command("/resume [2|RUN]", "go on with this run, or with an earlier one", lambda s, name: s.resume(name)),
     "stop": Command("/stop", "what Ctrl-C does", lambda s, _: s.interrupt("/stop")),
+    "tour": Command("/tour", "five steps through a run of the packaged example", lambda s, _: s.tour()),
     "help": Command("/help", "this list", lambda s, _: s.help()),
     "quit": Command("/quit", "leave; a run stops in order and can be resumed", lambda s, _: s.leave("/quit")),
 }
-AT_ONCE = frozenset({"help", "new", "quit", "stop"})
+AT_ONCE = frozenset({"help", "new", "quit", "stop", "tour"})
 """Commands that need nothing of the pipeline, and are carried out while it is still being imported."""
 
 
+_LEAVE = frozenset({"quit", "exit"})
+"""Words that leave at every question, as `/quit` does."""
 _TWICE_S = 3.0
 """Seconds within which a second Ctrl-C leaves when nothing runs."""
 
@@ -268,6 +271,25 @@ class Session:
         """List the commands."""
         lines = [f"{command.usage}  {command.summary}" for command in COMMANDS.values()]
         self.terminal.say("\n".join([*lines, "Ctrl-C stops a run at its next step; twice leaves at once."]))
+
+    async def tour(self) -> None:
+        """Show the tour, a step at a time; commands can be tried meanwhile."""
+        from bioresearcher.cli.session.tour import PROMPT, STEPS
+
+        place, shown = 0, -1
+        while place < len(STEPS):
+            if shown != place:
+                self.terminal.say(f"{place + 1} of {len(STEPS)}: {STEPS[place]}")
+                shown = place
+            line = await self.terminal.ask(PROMPT, words=("back", "quit"))
+            word = (line or "").strip().lower()
+            if line is None or word in _LEAVE or self._leaving:
+                return
+            if word.startswith("/"):
+                await self.command(line)
+            else:
+                place = max(0, place - 1) if word == "back" else place + 1
+        self.terminal.say("That was the tour: `example` as the objective starts the packaged one.")
 
     async def view(self, name: str, rest: str) -> None:
         """Show a view of the run, such as `papers`; the rest names an item of it.
@@ -371,7 +393,8 @@ class Session:
         self.terminal.say(
             f"BioResearcher {__version__} · workspace {self.settings.workspace}\n"
             "What is to be found out? Type or paste an objective, @FILE for one in a file, or `example` for the "
-            "packaged one. /resume goes on with an earlier run, /help lists the commands."
+            "packaged one. /resume goes on with an earlier run, /help lists the commands, /tour shows the way in five "
+            "steps."
         )
 
     async def _ask(self, prompt: str, *, words: tuple[str, ...] = (), multiline: bool = False) -> str | None:
@@ -381,6 +404,9 @@ class Session:
             if line is None:
                 if self._next is None:
                     self.leave("the input ended")
+                return None
+            if line.strip().lower() in _LEAVE:
+                self.leave(line.strip())
                 return None
             if not await self.command(line):
                 return line
@@ -406,20 +432,31 @@ class Session:
         """Ask after Ctrl-C: stop, go on, or change something."""
         has_protocol = self.run.current().has("protocol.json")
         change = ", or say what to change in the protocol" if has_protocol else ""
-        line = await self._ask(f"Stopped. [s]top here, [c]ontinue{change}>", words=("stop", "continue"))
-        answer = (line or "").strip()
-        if answer.lower() in {"c", "continue"}:
-            await self._go_on()
-        elif answer.lower() in {"", "s", "stop"} or not has_protocol:
-            self.terminal.say("Stopped; /resume goes on with it.")
-        else:
-            await self._go_on(feedback=answer)
+        ways = f"[s]top here, [c]ontinue (back) where it was{change}"
+        while True:
+            line = await self._ask(f"Stopped. {ways}>", words=("stop", "continue", "back"))
+            answer = (line or "").strip()
+            if answer.lower() in {"c", "continue", "back", "y", "yes"}:
+                await self._go_on()
+            elif answer.lower() in {"", "s", "stop", "n", "no"}:
+                self.terminal.say("Stopped; /resume goes on with it.")
+            elif answer.lower() in {"help", "?"} or not has_protocol:
+                self.terminal.say(f"Say one of: {ways}; quit leaves.")
+                continue
+            else:
+                await self._go_on(feedback=answer)
+            return
 
     async def _idle(self) -> None:
         """Take a line between runs."""
         line = await self._ask(">", words=tuple(f"/{name}" for name in COMMANDS))
         if line is None or not line.strip():
             return
+        if line.strip().lower() in {"help", "?"}:
+            self.help()
+            return
+        if line.strip().lower() == "back":
+            self.terminal.say("There is no question before this one.")
         self.terminal.say("/new begins with another objective, /feedback changes the protocol, /help lists commands.")
 
     async def _listen(self) -> None:

@@ -12,6 +12,7 @@ from bioresearcher.graph.run import read_record
 from bioresearcher.llm.budget import Budget, dollars
 from bioresearcher.report.sections import SECTIONS, section, usage_of
 from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.answer import MOST_STATEMENT
 from bioresearcher.schemas.base import Usage
 from bioresearcher.schemas.run import RunRecord
 from bioresearcher.text.format import duration, md, md_list
@@ -41,6 +42,9 @@ def view(folder: RunFolder, name: str, item: str = "", *, live: Live | None = No
     """
     if name == "budget":
         return Sheet(_budget(folder, live))
+    if name == "results" and item.strip().casefold() in {"", "all"}:
+        short = "" if item.strip() else _results(folder)
+        return Sheet(short or section(folder, name))
     if name != "status":
         return Sheet(section(folder, name, item))
     place = f"- folder: {md(str(folder.root.resolve()))}\n"
@@ -48,6 +52,21 @@ def view(folder: RunFolder, name: str, item: str = "", *, live: Live | None = No
     if live is None and record is not None and record.status == "running":
         place += "- **not finished: it was cut off, or another process works on it**\n"
     return Sheet(section(folder, name), place, *(live.tree(width) if live else ()))
+
+
+def _results(folder: RunFolder) -> str:
+    """Return the headline, each question with its first finding, and how to see more; empty before the answers."""
+    record = _record(folder)
+    if record is None or not record.answers.questions:
+        return ""
+    answers = record.answers
+    lines = [f"**{md(answers.headline)}**", ""]
+    for question in answers.questions:
+        said = question.findings[0] if question.findings else question.why
+        lines.append(f"- {md(question.id)} {question.state}: {md(one_line(question.text, 200))}")
+        lines += [f"  {md(one_line(said, MOST_STATEMENT))}"] if said else []
+    first = answers.questions[0].id
+    return "\n".join([*lines, "", f"/results {md(first)} shows one of them, /results all every statement."])
 
 
 def _record(folder: RunFolder) -> RunRecord | None:
@@ -89,11 +108,14 @@ def _of(amount: str, limit: float | None, spent: float, shown: Callable[[float],
 
 
 def find_run(workspace: Path, name: str) -> RunFolder:
-    """Find a run of the workspace by its name, or any by its path.
+    """Find a run of the workspace by its number in the list or its name, or any by its path.
 
     Raises:
         RunFolderError: It is none.
     """
+    names = _run_names(workspace) if name.isdecimal() else []
+    if names and 1 <= int(name) <= len(names):
+        name = names[int(name) - 1]
     for candidate in (workspace / "runs" / name, Path(name).expanduser()):
         try:
             if (candidate / "run.json").is_file():
@@ -113,12 +135,13 @@ def list_runs(workspace: Path) -> str:
     """Return the newest runs, a line each: status and objective."""
     names = _run_names(workspace)
     lines = []
-    for name in names[:MOST_LISTED]:
+    for number, name in enumerate(names[:MOST_LISTED], 1):
         try:
             record = read_record(RunFolder(workspace / "runs" / name))
-            lines.append(f"{name}  {record.status}: {one_line(record.objective.text, 100)}")
+            lines.append(f"{number}  {name}  {record.status}: {one_line(record.objective.text, 100)}")
         except RunFolderError as error:
-            lines.append(f"{name}  unreadable: {one_line(error.message, 100)}")
+            lines.append(f"{number}  {name}  unreadable: {one_line(error.message, 100)}")
     if len(names) > MOST_LISTED:
         lines.append(f"… and {len(names) - MOST_LISTED} more in {workspace / 'runs'}")
+    lines += ["/resume 1, or its name, goes on with one; a finished one is opened."] if lines else []
     return "\n".join(lines) or f"There are no runs in {workspace / 'runs'} yet."

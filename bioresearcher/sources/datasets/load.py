@@ -154,6 +154,15 @@ def _unique(dataset: Dataset, taken: set[str]) -> Dataset:
     return dataset.model_copy(update={"id": f"{dataset.id}-{number}"})
 
 
+def check_is_data(path: Path) -> None:
+    """Refuse a path at which there is no data set; nothing of a table is read.
+
+    Raises:
+        InputError: It is no table, or a folder without tables and description.
+    """
+    next(_sources(path), None)
+
+
 def _sources(path: Path) -> Iterator[tuple[Path, tuple[Path, ...] | None]]:
     """Find the data sets at `path`: folder, and its tables or None if it has a description."""
     if path.name == DESCRIPTION and path.is_file():

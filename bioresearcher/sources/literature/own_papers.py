@@ -129,9 +129,9 @@ class OwnPapers:
         failures: list[Failure] = []
         attached: set[Path] = set()
         # bibliographies first: a file that one of them names is read with what its entry says
-        for path in sorted(self._files, key=lambda p: not _lists_papers(p)):
+        for path in sorted(self._files, key=lambda p: not lists_papers(p)):
             try:
-                if _lists_papers(path):
+                if lists_papers(path):
                     read = read_bibliography(path)
                     found[path] = read.papers
                     self.bibliographies[clean(str(path))] = read.sha256
@@ -184,7 +184,7 @@ class OwnPapers:
         raise UnreadablePaper(f"{clean(paper_id)[:80]} is not among the own papers.")
 
 
-def _lists_papers(path: Path) -> bool:
+def lists_papers(path: Path) -> bool:
     """Return True for a bibliography; a file that was named as one is read as one, and says what is wrong with it."""
     return path.suffix.lower() in BIBLIOGRAPHIES or is_bibliography(path)
 
