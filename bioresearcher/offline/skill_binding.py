@@ -44,9 +44,20 @@ _QUESTION_SOURCES = (
     "outcome_column",
     "levels",
     "genes",
+    "question_kind",
+    "alternatives",
 )
 
-LIST_SOURCES = ("covariates", "missing_values", "block_columns", "adjust_columns", "stated_columns", "levels", "genes")
+LIST_SOURCES = (
+    "covariates",
+    "missing_values",
+    "block_columns",
+    "adjust_columns",
+    "stated_columns",
+    "levels",
+    "genes",
+    "alternatives",
+)
 
 
 def extract_tasks(values: ExtractTasksInput) -> TasksDraft:
@@ -224,6 +235,8 @@ class Binding:
         for dataset in use.datasets:
             for role in use.skill.contract.needs_columns:
                 question = self._of(use, dataset)
+                if role == "alternative" and not (question and question.alternatives):
+                    return False
                 if role == "group" and self.contrast(dataset, question) is None:
                     return False
                 if role in ("time", "event") and (question is None or question.endpoint is None):
@@ -304,7 +317,7 @@ class Binding:
         lost = next((q for d in self._datasets for q in d.questions if q.cannot and q.kind in contract.answers), None)
         if lost is not None:
             return lost.cannot
-        lacking = [r for r in contract.needs_columns if dataset.column(r) is None]
+        lacking = [r for r in contract.needs_columns if r != "alternative" and dataset.column(r) is None]
         if lacking:
             return f"{dataset.id} has no column of role {' or '.join(lacking)}"
         if any(p.source == "gene_set" and p.required for p in contract.parameters) and self.gene_set is None:
@@ -461,6 +474,8 @@ def _of_question(source: str, question: Question | None) -> str | None:
         "outcome_column": question.outcome or None if contrast is None or not contrast.levels else None,
         "levels": ", ".join(several) or None,
         "genes": ", ".join(question.measure.names) or None if question.measure.kind == "gene" else None,
+        "question_kind": question.kind,
+        "alternatives": ", ".join(question.alternatives) or None,
     }[source]
 
 

@@ -70,6 +70,11 @@ def lacks(skill: SkillBrief, question: Question) -> str:
     return ""
 
 
+def beside_answer(skill: SkillBrief) -> bool:
+    """True if a skill answers no question by itself: it shows how far an answer rests on declared alternatives."""
+    return "alternative" in skill.contract.needs_columns
+
+
 def _stratifies(skill: SkillBrief, question: Question) -> bool:
     """True if a skill gives each level of the question's one block a stratum."""
     return len(question.blocks) == 1 and any(p.source == "batch_column" for p in skill.contract.parameters)
@@ -149,7 +154,10 @@ def _needed_by_questions(binding: Binding, skills: Sequence[SkillBrief], wanted:
     """For each question that no wanted skill answers, the first skill that does."""
     found = set()
     for _, question in binding.populations:
+        if question.alternatives:
+            found |= {s.name for s in skills if beside_answer(s) and not lacks(s, question)}
         able = [s for s in sorted(skills, key=lambda s: (s.contract.order, s.name)) if not lacks(s, question)]
+        able = [s for s in able if not beside_answer(s)]
         if able and not any(s.name in wanted for s in able):
             found.add(able[0].name)
     return found
@@ -243,10 +251,16 @@ def _answering(skill: SkillBrief, binding: Binding, skills: Sequence[SkillBrief]
         answers = not lacks(skill, question)
         beside = shows(skill, question)
         feeds = _feeds(skill, question, skills)
+        if beside_answer(skill):
+            if question.alternatives and answers:
+                found.append(Use(skill, dataset, question=question))
+            continue
         if not (answers or beside or feeds) or any(u.main.id == dataset.id for u in found):
             continue
         bare = "group" in skill.contract.needs_columns and question.contrast is None  # groups are shown, not asked for
         found.append(Use(skill, dataset, question=question, answers=(question.id,) if answers and not bare else ()))
+    if beside_answer(skill):
+        return found
     if not found and not {"difference", "time to event", "prediction"} & {*skill.contract.answers}:
         first = binding.discovery
         found = [Use(skill, d) for d in (first, binding.validation if skill.contract.per_dataset else None) if d]
@@ -285,6 +299,7 @@ def _validating(skill: SkillBrief, binding: Binding) -> list[Use]:
 
 def unanswered(question: Question, skills: Sequence[SkillBrief]) -> str:
     """The reason why no skill answers a question that is bound; empty when one does."""
+    skills = [s for s in skills if not beside_answer(s)]
     said = {lacks(s, question) for s in skills}
     named = [n for n in (question.model, question.test) if n]
     lost = [n for n in named if not any(carries_out(s, n) and question.kind in s.contract.answers for s in skills)]

@@ -36,6 +36,8 @@ ParameterSource = Literal[
     "dataset_label",
     "time_unit",
     "endpoint",
+    "question_kind",
+    "alternatives",
 ]
 """Source of a parameter: the bound data set's description, the chosen gene set, or the question that is answered."""
 
@@ -96,7 +98,9 @@ class SkillContract(Value):
     answers: tuple[QuestionKind, ...] = Field(default=(), description="kinds of questions that its findings answer")
     measures: tuple[MeasureKind, ...] = Field(default=(), description="measures it can take, of such a question")
     takes: tuple[Design, ...] = Field(default=(), description="a question whose design has another part is not its own")
-    needs_columns: tuple[Literal["group", "time", "event", "covariate"], ...] = ()
+    needs_columns: tuple[Literal["group", "time", "event", "covariate", "alternative"], ...] = Field(
+        default=(), description="`alternative`: used beside the answer where a question declares alternatives"
+    )
     method_terms: tuple[str, ...] = Field(
         default=(), description="words by which a paper names the method; a passage is cited only when it has one"
     )
