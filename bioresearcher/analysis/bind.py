@@ -9,6 +9,7 @@ from typing import Final
 
 from bioresearcher.analysis.alternatives import set_apart, with_alternatives
 from bioresearcher.analysis.asks import asks_of
+from bioresearcher.analysis.bench_tables import bench_questions
 from bioresearcher.analysis.contrasts import NotBoundError, choose_contrast, contradiction
 from bioresearcher.analysis.endpoints import bind_endpoint
 from bioresearcher.analysis.measures import Ask, measure_of, number_as_measure, outcome_of, several_outcomes
@@ -62,6 +63,8 @@ def bind_questions(objective: Objective, data: Sequence[Data]) -> Questions:
     asks = asks_of(text)
     pooled = any(a.kind == "synthesis" for a in asks)
     measured = _in_order([d for d in data if _is_measured(d.dataset) or (pooled and d.dataset.rows_are("study"))])
+    if not measured and (of_tables := bench_questions(objective.text, [d.dataset for d in data])):
+        return Questions(questions=_numbered(of_tables))
     if not measured or not text.tokens:
         kinds = asks or [Ask("description", ((0, len(text.raw)),))]
         said = "; ".join(["there is no data set with samples", *_studies([d.dataset for d in data])])

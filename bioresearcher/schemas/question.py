@@ -110,6 +110,10 @@ EffectMeasure = Literal[
     "restricted mean survival time",
     "area under the curve",
     "enrichment score",
+    "EC50",
+    "fold change",
+    "calibration slope",
+    "smallest detectable effect",
 ]
 
 
@@ -142,6 +146,7 @@ class Question(Value):
     alternatives: tuple[str, ...] = Field(
         default=(), description="declared alternatives to the analysis, e.g. `without age`, `excluding stage = IV`"
     )
+    references: tuple[str, ...] = Field(default=(), description="of qPCR: the genes that are taken as constant")
     effect: EffectMeasure = ""
     model: str = Field(default="", description="the model that is asked for by name, e.g. `cox regression`")
     test: str = Field(default="", description="the test that is asked for by name, e.g. `wilcoxon`")

@@ -113,9 +113,7 @@ def _subsets(items: Sequence[T]) -> Iterator[tuple[T, ...]]:
 def read_alternatives(
     texts: Sequence[str], registered: Specification, sheet: pd.DataFrame, tests: Sequence[str], matrix: bool
 ) -> Declared:
-    """Read what was declared: `without age`, `with grade`, `without covariates`, `excluding stage = IV`,
-    `excluding age > 80`, `test robust`, `normalisation quantile`; anything else is an error that names it.
-    """
+    """Read what was declared, as `without age`, `excluding age > 80` or `test robust`; anything else is refused."""
     without, added, exclusions = list[str](), list[str](), list[Exclusion]()
     other: dict[str, list[str]] = {"test": [], "normalisation": []}
     bare = False
