@@ -37,7 +37,7 @@ def limma(place: Path, matrix: pd.DataFrame, sheet: pd.DataFrame) -> pd.DataFram
     return pd.read_csv(place / "r.txt", sep=" ", header=None, index_col=0, names=["difference", "statistic", "p"])
 
 
-def tested(
+def analysed(
     place: Path, skill: str, matrix: pd.DataFrame, **parameters: Any
 ) -> tuple[list[dict[str, Any]] | str, pd.DataFrame]:
     matrix.rename_axis("name").to_csv(place / "x.tsv", sep="\t", float_format="%.17g")
@@ -64,7 +64,7 @@ def intensities() -> pd.DataFrame:
 @in_r
 def test_proteins_are_tested_as_limma_tests_log2_intensities_without_zeros(tmp_path: Path) -> None:
     given = intensities()
-    found, table = tested(tmp_path, "protein-abundance", given)
+    found, table = analysed(tmp_path, "protein-abundance", given)
     assert isinstance(found, list)
     logs = np.log2(given.mask(given == 0)).dropna(how="all")
     logs = logs - logs.median() + logs.median().mean()
@@ -85,7 +85,7 @@ def test_methylation_is_tested_as_limma_tests_m_values(tmp_path: Path) -> None:
     logits[:10] += np.where(SHEET["arm"] == "new", 0.9, 0.0)
     beta = pd.DataFrame(1 / (1 + np.exp(-logits)), [f"cg{i}" for i in range(120)], SHEET["sample"])
     beta.iloc[30, 2], beta.iloc[31, 3] = 0.0, np.nan
-    found, table = tested(tmp_path, "methylation-difference", beta)
+    found, table = analysed(tmp_path, "methylation-difference", beta)
     assert isinstance(found, list)
     inside = beta.clip(0.001, 0.999)
     theirs = limma(tmp_path, np.log2(inside / (1 - inside)).loc[table.index], SHEET).loc[table.index]
@@ -136,7 +136,7 @@ def test_cell_types_are_compared_by_donor_as_limma_compares_their_logits(tmp_pat
     ],
 )
 def test_values_of_another_kind_are_refused(tmp_path: Path, skill: str, change: Any, said: str) -> None:
-    found, _ = tested(tmp_path, skill, change(intensities()))
+    found, _ = analysed(tmp_path, skill, change(intensities()))
     assert isinstance(found, str)
     assert said in found
 
@@ -145,12 +145,11 @@ def test_batch_equal_to_group_and_a_group_of_one_are_refused(tmp_path: Path) -> 
     one = cells()
     for change, said in (
         ({"batch": one["arm"]}, "the groups cannot be told apart from batch"),
-        ({"arm": ["new", *one["arm"][1:]]}, ""),
         ({"arm": np.where(one["donor"] == "s0", "new", "old")}, "group arm = 'new' has 1 samples; at least 3"),
         ({"arm": np.where(one["cell_type"] == "T1", "new", "old")}, "it is no property of the donor"),
         ({"cell_type": "T"}, "has one cell type"),
     ):
         one.assign(**change).to_csv(tmp_path / "c.csv")
         found = run("cell-abundance", tmp_path, {"cells": tmp_path / "c.csv"}, GROUPS | {"block_columns": ["batch"]})
-        assert isinstance(found, str) is bool(said)
+        assert isinstance(found, str)
         assert said in found

@@ -14,6 +14,8 @@ from biospecs import NORMALISATIONS
 
 MOST_LOST = 0.9
 """Share of missing proteins from which a sample is refused: it was hardly measured."""
+WIDEST = 50
+"""Range of logarithms to base 2 that a mass spectrometer can span; more are no logarithms."""
 LOGARITHMS = {"log2": 1.0, "log10": np.log2(10), "ln": np.log2(np.e)}
 
 
@@ -23,7 +25,8 @@ def on_log2(task: bioskill.Task, matrix: pd.DataFrame) -> tuple[pd.DataFrame, di
     values = matrix.to_numpy()
     seen = bioskill.scale_of(values)
     zeros = int((values == 0).sum())
-    if declared in LOGARITHMS or (not declared and seen.kind == "log2"):
+    spread = float(np.nanmax(values) - np.nanmin(values))
+    if declared in LOGARITHMS or (not declared and seen.kind == "log2" and spread <= WIDEST):
         step = LOGARITHMS.get(declared, 1.0)
         missing = seen.zeros_missing
         done = {"zeros": zeros if missing else 0, "scale": declared or "log2"}
