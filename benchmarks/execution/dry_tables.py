@@ -326,8 +326,8 @@ def tables_possible() -> Iterator[tuple[str, str, Mapping[str, str], Values, Che
         "insurance-odds",
         "clinical-regression",
         own,
-        dear | {"stated_columns": ["bmi"], "adjust_columns": ["age", "smoker"]},
-        logistic("dear", "yes", ("bmi",), ("age", "smoker")),
+        dear | {"stated_columns": ["bmi"], "adjust_columns": ["age", "children"]},
+        logistic("dear", "yes", ("bmi",), ("age", "children")),
     )
     numbers = {"sample_column": "id", "dataset_label": "cars", "outcome_column": "mpg"}
     yield (
