@@ -138,10 +138,11 @@ def against_limma_on_real_sets() -> list[Figure]:
         )
         with tempfile.TemporaryDirectory() as work:
             folder = Path(work)
-            kept = matrix.loc[table.index].reset_index(drop=True)
+            names = [f"x{i}" for i in range(len(groups))]  # R reads a # in a name as a comment
+            kept = matrix.loc[table.index].reset_index(drop=True).set_axis(names, axis=1)
             kept.to_csv(folder / "m.tsv", sep="\t", float_format="%.17g", na_rep="NA")
             codes = groups.map({levels[0]: "a", levels[1]: "b"}).rename("group")
-            codes.rename_axis("sample").reset_index().to_csv(folder / "s.tsv", sep="\t", index=False)
+            codes.set_axis(names).rename_axis("sample").reset_index().to_csv(folder / "s.tsv", sep="\t", index=False)
             (folder / "designs.txt").write_text("out.txt\t~ group\n")
             (folder / "run.R").write_text(_R)
             subprocess.run(["Rscript", str(folder / "run.R"), str(folder)], check=True, capture_output=True)

@@ -61,7 +61,7 @@ def bench_questions(raw: str, datasets: Sequence[Dataset]) -> tuple[Question, ..
 
 def _grouped(question: Question, raw: str, dataset: Dataset, table: DataFile) -> Question:
     """A comparison with its groups, pairs and covariates, and for qPCR its reference genes."""
-    text, columns = Text(raw), {c.name: _as_group(c) for c in table.columns}
+    text, columns = Text(_REFERENCES.sub(" ", raw)), {c.name: _as_group(c) for c in table.columns}
     wishes = read_wishes(text, Lexicon(dataset, columns=columns))
     lexicon = Lexicon(dataset, columns=columns)
     try:
@@ -76,7 +76,8 @@ def _grouped(question: Question, raw: str, dataset: Dataset, table: DataFile) ->
     update["blocks"] = tuple(dict.fromkeys(n for n, _ in wishes.blocks if n not in taken))
     if wishes.paired:
         update |= {"cannot": "no vetted analysis pairs the rows of such a table", "mend": "ask without pairs"}
-    if any(f.column not in taken for f, _, _ in wishes.filters):
+    genes = {c.name for c in table.columns if {*_references(raw, table)} & {*c.levels}}  # they are measured
+    if any(f.column not in taken | genes for f, _, _ in wishes.filters):
         update |= {"cannot": "rows of such a table are not chosen by rule", "mend": "give the rows that are meant"}
     if table.row_is == "qPCR well":
         references = _references(raw, table)

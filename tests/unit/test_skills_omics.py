@@ -141,6 +141,15 @@ def test_values_of_another_kind_are_refused(tmp_path: Path, skill: str, change: 
     assert said in found
 
 
+def test_a_stray_cell_is_left_out_and_counted(tmp_path: Path) -> None:
+    one = cells()
+    one.loc[0, "arm"] = "old" if one.loc[0, "arm"] == "new" else "new"
+    one.to_csv(tmp_path / "c.csv")
+    found = run("cell-abundance", tmp_path, {"cells": tmp_path / "c.csv"}, GROUPS)
+    assert isinstance(found, list)
+    assert (found[-1]["values"]["left_out"], found[-1]["values"]["cells"]) == (1, len(one) - 1)
+
+
 def test_batch_equal_to_group_and_a_group_of_one_are_refused(tmp_path: Path) -> None:
     one = cells()
     for change, said in (

@@ -15,6 +15,8 @@ from bioterms import named_column
 
 HALF = 0.5
 """Added to every count of cells, so that a type that a donor lacks has a logit (Phipson et al. 2022)."""
+MOST_STRAY = 0.02
+"""Largest share of a donor's cells that may have another group than its others; they are left out and counted."""
 LEAST_CELLS = 50
 """Fewer cells of a donor say little about its shares; the donor is named."""
 SHOWN = 8
@@ -24,8 +26,14 @@ _TYPE = re.compile(
 )
 
 
-def read_cells(task: bioskill.Task) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, str]]:
-    """Cells counted by type and donor, and what is the same in all cells of a donor."""
+def stray(table: pd.DataFrame, donor: str, columns: list[str]) -> pd.DataFrame:
+    """True for cells whose value is not the commonest of their donor."""
+    common = table.groupby(donor)[columns].transform(lambda cells: cells.mode().iloc[0])
+    return table[columns] != common
+
+
+def read_cells(task: bioskill.Task) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, str], int]:
+    """Cells counted by type and donor, what is the same in all cells of a donor, and how many cells are left out."""
     table = bioskill.read_table(task.input("cells"), dtype=str, keep_default_na=False)
     columns = []
     for parameter, pattern, what in (("donor_column", _DONOR, "donor"), ("type_column", _TYPE, "cell type")):
@@ -42,21 +50,23 @@ def read_cells(task: bioskill.Task) -> tuple[pd.DataFrame, pd.DataFrame, tuple[s
         if name not in table.columns:
             bioskill.fail(f"there is no column {name!r} (there are: {bioskill.listed(table.columns, 12)})")
     wanted = [group, *design_of(task, group).terms]
-    paired = design_of(task, group).pair
+    apart = stray(table, donor, wanted)
     for name in wanted:
-        several = table.groupby(donor)[name].nunique()
-        if (several > 1).any():
-            hint = "; for paired samples, name the sample as the donor and the person as the pair" if not paired else ""
+        share = apart[name].groupby(table[donor]).mean()
+        if (share > MOST_STRAY).any():
+            hint = "" if design_of(task, group).pair else "; for paired samples, name the sample as the donor"
             bioskill.fail(
-                f"cells of donor {several.idxmax()!r} have {int(several.max())} values of {name!r}: it "
-                f"is no property of "
-                f"the donor{hint}"
+                f"{100 * share.max():.0f} % of the cells of donor {share.idxmax()!r} have another "
+                f"{name!r} than its others: "
+                f"it is no property of the donor{hint}"
             )
+    left = int(apart.any(axis=1).sum())
+    table = table[~apart.any(axis=1)]
     counts = pd.crosstab(table[kind].str.strip(), table[donor].str.strip())
     if len(counts) < 2:
         bioskill.fail(f"column {kind!r} has one cell type; shares need two")
     sheet = table.drop_duplicates(donor).set_index(table.drop_duplicates(donor)[donor].str.strip())[wanted]
-    return counts, sheet.replace("", np.nan), (donor, kind)
+    return counts, sheet.replace("", np.nan), (donor, kind), left
 
 
 def shares(counts: pd.DataFrame) -> pd.DataFrame:
@@ -96,7 +106,7 @@ def draw(task: bioskill.Task, counts: pd.DataFrame, groups: pd.Series, table: pd
 
 def main() -> None:
     task = bioskill.load_task()
-    counts, sheet, (donor, kind) = read_cells(task)
+    counts, sheet, (donor, kind), left = read_cells(task)
     groups, levels = read_groups(task, sheet)
     words = Words("cell types", "logit of the share", "difference of logits")
     table, found = analyse(task, shares(counts), sheet, words)
@@ -115,6 +125,9 @@ def main() -> None:
     )
     values: dict[str, Any] = {"dataset": task.parameter("dataset_label"), "cells": int(counts[kept].to_numpy().sum())}
     values |= {"types": len(counts), "donors": len(kept), "whole": 1}
+    if left:
+        text += f" {left} cells were left out, because their donor's other cells have another group or term."
+        values["left_out"] = left
     if len(few):
         text += f" {len(few)} donors have fewer than {LEAST_CELLS} cells ({bioskill.listed(few.index)})."
         values |= {"few": len(few), "least_cells": LEAST_CELLS, "few_donors": list(few.index)}
