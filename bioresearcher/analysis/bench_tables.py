@@ -20,7 +20,7 @@ ROWS: Final[dict[str, tuple[QuestionKind, str]]] = {
     "qPCR well": ("difference", "relative quantification"),
     "cell": ("difference", "abundance of cell types"),
 }
-"""What the rows of a table are -> the kind of question that it answers, and the analysis."""
+"""Rows of a table -> the kind of question that it answers, and the analysis."""
 _REFERENCES: Final = re.compile(
     r"(?i)(?:normali[sz]ed\s+(?:to|by|against|with)|(?:reference|housekeeping)\s+genes?|relative\s+to)\s+(?P<names>[^.;?!]+)"
 )
@@ -48,9 +48,14 @@ def bench_questions(raw: str, datasets: Sequence[Dataset]) -> tuple[Question, ..
         dataset, table = (fits or tables)[0]
         kind, model = ROWS[table.row_is]
         one = Question(
-            id=f"A{len(found) + 1}", kind=kind if fits else ask.kind, text="", dataset=dataset.id, measure=Measure(),
-            model=model if fits else "", words=words,
-        )  # fmt: skip
+            id=f"A{len(found) + 1}",
+            kind=kind if fits else ask.kind,
+            text="",
+            dataset=dataset.id,
+            measure=Measure(),
+            model=model if fits else "",
+            words=words,
+        )
         if not fits:
             stop = f"{table.path} holds a row per {table.row_is}, of which only a {model} can be made"
             found.append(one.model_copy(update={"cannot": stop, "mend": f"ask for the {model}"}))

@@ -121,13 +121,21 @@ def measure(sheet: pd.DataFrame, outcome: pd.Series, name: str) -> Measured:
     errors = float(np.sqrt(large_cov[0, 0])), float(np.sqrt(both_cov[1, 1]))
     lack = 2 * float(_likelihood(y, both[0] + both[1] * logit) - _likelihood(y, logit))
     row = {
-        "variable": name, "n": len(y), "cases": int(case.sum()), "expected": float(risk.sum()),
-        "intercept": float(large[0]), "intercept_low": float(large[0] - wide * errors[0]),
-        "intercept_high": float(large[0] + wide * errors[0]), "slope": float(both[1]),
-        "slope_low": float(both[1] - wide * errors[1]), "slope_high": float(both[1] + wide * errors[1]),
-        "p": float(stats.chi2.sf(max(lack, 0.0), 2)), "brier": float(((risk - y) ** 2).mean()),
-        "brier_of_mean": float(y.mean() * (1 - y.mean())), "missing": int((~known).sum()),
-    }  # fmt: skip
+        "variable": name,
+        "n": len(y),
+        "cases": int(case.sum()),
+        "expected": float(risk.sum()),
+        "intercept": float(large[0]),
+        "intercept_low": float(large[0] - wide * errors[0]),
+        "intercept_high": float(large[0] + wide * errors[0]),
+        "slope": float(both[1]),
+        "slope_low": float(both[1] - wide * errors[1]),
+        "slope_high": float(both[1] + wide * errors[1]),
+        "p": float(stats.chi2.sf(max(lack, 0.0), 2)),
+        "brier": float(((risk - y) ** 2).mean()),
+        "brier_of_mean": float(y.mean() * (1 - y.mean())),
+        "missing": int((~known).sum()),
+    }
     return Measured(name, risk, case, row)
 
 
