@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from figures import ROOT, Figure
+from figures import ROOT, Figure, test_data
 
 SKILLS = ROOT / "agents" / "skills"
 BCG = """study,tpos,tneg,cpos,cneg
@@ -98,6 +98,100 @@ def against_limma() -> list[Figure]:
             said.append(f"{name} {difference:.1e}")
     value = f"{worst:.1e} ({'; '.join(said)})"
     return [Figure("moderated t and F: largest relative difference from limma", value, "≤ 1e-6", worst <= 1e-6)]
+
+
+REAL: tuple[tuple[str, str, str, str, str, tuple[str, str]], ...] = (
+    (
+        "GSE1992",
+        "breast_gse1992/expression_log2.tsv.gz",
+        "breast_gse1992/clinical.tsv",
+        "pid",
+        "er_positive",
+        ("0", "1"),
+    ),
+    ("GSE4335", "breast_gse4335/expression_log2.tsv.gz", "breast_gse4335/clinical.tsv", "pid", "er_status", ("0", "1")),
+    ("Chiaretti", "all_chiaretti/expression_log2.tsv.gz", "all_chiaretti/phenotype.tsv", "sample", "sex", ("M", "F")),
+)
+"""Real sets: matrix, sheet, column of the samples, of the groups, and both levels, the reference first."""
+
+
+def against_limma_on_real_sets() -> list[Figure]:
+    """The largest differences of moderated t from limma's on three real matrices; values missing as they are."""
+    data = test_data()
+    if shutil.which("Rscript") is None or data is None:
+        return [Figure("moderated t on three real sets", "not measured: no R, or no BIORESEARCHER_TEST_DATA")]
+    sys.path.insert(0, str(SKILLS / "_lib"))
+    linear = importlib.import_module("biolinear")
+    worst, said = 0.0, []
+    for name, matrix_file, sheet_file, sample, group, levels in REAL:
+        matrix = pd.read_csv(data / "expression" / matrix_file, sep="\t", index_col=0)
+        matrix = matrix[~matrix.index.duplicated()].apply(pd.to_numeric, errors="coerce")
+        sheet = pd.read_csv(data / "expression" / sheet_file, sep="\t", dtype=str).set_index(sample)
+        groups = sheet[group][[s for s in matrix.columns if s in sheet.index]]
+        groups = groups[groups.isin(levels)]
+        matrix = matrix[groups.index]
+        table, _ = linear.moderate(
+            linear.fit_features(
+                matrix, groups, linear.Terms(pd.DataFrame(index=groups.index), linear.Design()), levels
+            ),
+            2,
+        )
+        with tempfile.TemporaryDirectory() as work:
+            folder = Path(work)
+            names = [f"x{i}" for i in range(len(groups))]  # R reads a # in a name as a comment
+            kept = matrix.loc[table.index].reset_index(drop=True).set_axis(names, axis=1)
+            kept.to_csv(folder / "m.tsv", sep="\t", float_format="%.17g", na_rep="NA")
+            codes = groups.map({levels[0]: "a", levels[1]: "b"}).rename("group")
+            codes.set_axis(names).rename_axis("sample").reset_index().to_csv(folder / "s.tsv", sep="\t", index=False)
+            (folder / "designs.txt").write_text("out.txt\t~ group\n")
+            (folder / "run.R").write_text(_R)
+            subprocess.run(["Rscript", str(folder / "run.R"), str(folder)], check=True, capture_output=True)
+            theirs = pd.read_csv(folder / "out.txt", sep=r"\s+", header=None)[1].to_numpy()
+        ours = table["statistic"].to_numpy()
+        difference = float(np.max(np.abs(ours - theirs) / np.maximum(np.abs(theirs), 1)))
+        worst = max(worst, difference)
+        said.append(f"{name} {len(table)} x {len(groups)} {difference:.1e}")
+    value = f"{worst:.1e} ({'; '.join(said)})"
+    return [Figure("moderated t on three real sets: largest difference from limma", value, "≤ 1e-6", worst <= 1e-6)]
+
+
+_DESEQ = """
+import sys, warnings; warnings.simplefilter("ignore")
+import numpy as np, pandas as pd
+from pydeseq2.dds import DeseqDataSet
+from pydeseq2.ds import DeseqStats
+data, out = sys.argv[1:3]
+counts = pd.read_csv(f"{data}/synthetic/test_counts.csv", index_col=0).T
+sheet = pd.read_csv(f"{data}/synthetic/test_metadata.csv", index_col=0)
+for name, design in (("single_factor", "~ condition"), ("multi_factor", "~ group + condition")):
+    dds = DeseqDataSet(counts=counts, metadata=sheet, design=design, quiet=True, n_cpus=1)
+    dds.deseq2()
+    ds = DeseqStats(dds, contrast=["condition", "B", "A"], quiet=True)
+    ds.summary()
+    ds.results_df.to_csv(f"{out}/{name}.csv")
+"""
+
+
+def against_deseq2() -> list[Figure]:
+    """Negative binomial fold changes and calls of `pydeseq2` against those of DESeq2 in R, both designs.
+
+    `BIORESEARCHER_OMICS_PYTHON` names the Python of an environment that has `pydeseq2`.
+    """
+    python, data = os.environ.get("BIORESEARCHER_OMICS_PYTHON"), test_data()
+    if python is None or data is None:
+        return [Figure("pydeseq2 against DESeq2", "not measured: set BIORESEARCHER_OMICS_PYTHON and ..._TEST_DATA")]
+    reference, found = data / "drylab/pydeseq2-r-reference", []
+    with tempfile.TemporaryDirectory() as work:
+        subprocess.run([python, "-c", _DESEQ, str(reference), work], check=True, capture_output=True)
+        for name in ("single_factor", "multi_factor"):
+            ours = pd.read_csv(Path(work, f"{name}.csv"), index_col=0)
+            theirs = pd.read_csv(reference / name / "r_test_res.csv", index_col=0).loc[ours.index]
+            apart = (ours["log2FoldChange"] - theirs["log2FoldChange"]).abs() / theirs["log2FoldChange"].abs()
+            calls = int(((ours["padj"] < 0.05) != (theirs["padj"] < 0.05)).sum())
+            value = f"{100 * apart.max():.2g} %, {calls} of {len(ours)} calls differ"
+            met = bool(apart.max() <= 0.02 and calls == 0)
+            found.append(Figure(f"pydeseq2 against DESeq2, {name}", value, "≤ 2 %, the same calls at FDR 0.05", met))
+    return found
 
 
 def limma_difference(folder: Path, levels: int, kind: str, design: dict[str, Any], formula: str) -> float:
@@ -175,7 +269,7 @@ def run_skill(skill: str, inputs: dict[str, Path], parameters: dict[str, Any], w
 def measure(quick: bool) -> list[Figure]:
     """All comparisons; `quick` changes nothing, they take seconds."""
     del quick
-    return [*against_limma(), *against_statsmodels()]
+    return [*against_limma(), *against_limma_on_real_sets(), *against_statsmodels(), *against_deseq2()]
 
 
 def main(arguments: Sequence[str] = ()) -> int:

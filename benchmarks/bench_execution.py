@@ -73,6 +73,7 @@ class Line:
     wrong: str = ""
     run_s: float = 0.0
     blind: bool = False
+    peak_mb: float = 0.0
 
 
 def measure(quick: bool) -> list[Figure]:
@@ -102,7 +103,7 @@ async def _measure(data: Path, quick: bool, only: str) -> list[Figure]:
         more.append(
             Figure("tasks in R", f"{len(in_r) - len(there)} of {len(in_r)} not measured: no R, or not its packages")
         )
-    return [*_of_tasks(lines, wall_s), *_of_mistakes(slips), *_of_fair(fair), *more]
+    return [*_of_tasks(lines, wall_s), *_by_skill(lines), *_of_mistakes(slips), *_of_fair(fair), *more]
 
 
 def _chosen(plans: list[Plan], quick: bool, only: str) -> list[Plan]:
@@ -154,7 +155,8 @@ async def _run_tasks(plans: Sequence[Plan], data: Path, root: Path) -> list[Line
         wrong = await asyncio.to_thread(_wrong, plan, record, seen)
         run_s = sum(a.use.wall_s for a in record.attempts)
         blind = plan.check is not None and not wrong and not await asyncio.to_thread(_notices, plan, record, seen)
-        return _told(Line(plan.id, plan.kind, record.outcome.value, seconds, wrong, run_s, blind))
+        peak = max((a.use.peak_memory_mb for a in record.attempts), default=0.0)
+        return _told(Line(plan.id, plan.kind, record.outcome.value, seconds, wrong, run_s, blind, peak))
 
     return list(await asyncio.gather(*map(work, plans)))
 
@@ -302,6 +304,16 @@ def _of_tasks(lines: Sequence[Line], wall_s: float) -> list[Figure]:
         Figure(f"all tasks, {AT_A_TIME} side by side, wall", f"{wall_s:.0f} s"),
         Figure("wall time of verified tasks that is not their own run", f"{1 - run_s / max(busy_s, 1e-9):.0%}"),
     ]  # fmt: skip
+
+
+def _by_skill(lines: Sequence[Line]) -> list[Figure]:
+    """Seconds of the own run and peak memory of each skill's verified tasks, the largest of each."""
+    kinds = sorted({x.kind for x in lines if x.outcome == "verified"})
+    own = {k: [x for x in lines if x.kind == k and x.outcome == "verified"] for k in kinds}
+    return [
+        Figure(f"… {k} ({len(v)})", f"{max(x.run_s for x in v):.1f} s, {max(x.peak_mb for x in v):.0f} MB")
+        for k, v in own.items()
+    ]
 
 
 def _names(lines: Sequence[Line]) -> str:

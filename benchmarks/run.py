@@ -23,6 +23,7 @@ BENCHMARKS = (
     "large",
     "execution",
     "programming",
+    "analyses",
     "literature",
     "reading",
     "design",

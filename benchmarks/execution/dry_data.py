@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from dry_tables import make_tables
 from dry_truth import matrix, sheet
 from figures import ROOT
 
@@ -32,6 +33,8 @@ class Store:
 
 
 def _kind(name: str) -> str:
+    if name.endswith(("wells", "cells")):
+        return "table"
     return "samples" if name.endswith("samples") else "gene_sets" if name.endswith("sets") else "expression"
 
 
@@ -57,6 +60,7 @@ def make_store(shared: Path, root: Path) -> Store:
     store = Store(root, files)
     _derive(store, cohorts / "breast_gse7390/gse7390_76gene.tsv")
     _spoil(store)
+    store.files.update(make_tables(shared, root))
     return store
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import dry_checks as checks
 import dry_checks_more as more
+from dry_tables import tables_impossible, tables_possible
 
 from bioresearcher.schemas.execution import DryLabTask, TaskInput
 from bioresearcher.schemas.skill import Skill
@@ -218,6 +219,7 @@ def possible() -> list[Plan]:
             )
             for name, given in (("unc", UNC), ("norway", NORWAY))
         ),
+        *(Plan(*task) for task in tables_possible()),
     ]  # fmt: skip
 
 
@@ -287,4 +289,5 @@ def impossible() -> list[Plan]:
             {"matrix": "unc-filter/matrix", "samples": "two-events-samples"}, UNC | {"outcome": "survival"},
             says="2 events",
         ),
+        *(Plan(*task, says=says) for *task, says in tables_impossible()),
     ]  # fmt: skip

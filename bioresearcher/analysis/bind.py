@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bioresearcher.analysis.alternatives import set_apart, with_alternatives
 from bioresearcher.analysis.asks import asks_of
+from bioresearcher.analysis.bench_tables import bench_questions
 from bioresearcher.analysis.contrasts import NotBoundError, choose_contrast, contradiction
 from bioresearcher.analysis.endpoints import bind_endpoint
 from bioresearcher.analysis.measures import Ask, measure_of, number_as_measure, outcome_of, several_outcomes
@@ -56,10 +58,13 @@ def bind_questions(objective: Objective, data: Sequence[Data]) -> Questions:
     nothing is among `not_understood`; where an answer without it would answer something else, the question says in
     `cannot` why it has none.
     """
+    objective, declared = set_apart(objective)
     text = Text(objective.text)
     asks = asks_of(text)
     pooled = any(a.kind == "synthesis" for a in asks)
     measured = _in_order([d for d in data if _is_measured(d.dataset) or (pooled and d.dataset.rows_are("study"))])
+    if not measured and (of_tables := bench_questions(objective.text, [d.dataset for d in data])):
+        return Questions(questions=_numbered(of_tables))
     if not measured or not text.tokens:
         kinds = asks or [Ask("description", ((0, len(text.raw)),))]
         said = "; ".join(["there is no data set with samples", *_studies([d.dataset for d in data])])
@@ -87,7 +92,8 @@ def bind_questions(objective: Objective, data: Sequence[Data]) -> Questions:
     lost = [u for u, _ in first[1].unbound] + list(leftovers(first[1], _context(measured, objective)))
     found, more = _with_requirements(objective.requirements, found, measured)
     questions = _numbered(found)
-    return Questions(questions=questions, not_understood=tuple(dict.fromkeys((*lost, *more))), notes=_notes(questions))
+    made = Questions(questions=questions, not_understood=tuple(dict.fromkeys((*lost, *more))), notes=_notes(questions))
+    return with_alternatives(made, declared, {d.dataset.id: d.dataset for d in measured})
 
 
 def _is_measured(dataset: Dataset) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bioresearcher.analysis.bench_tables import bench_table
 from bioresearcher.analysis.flow import Rows, analyse
 from bioresearcher.analysis.flow_figure import flow_svg
 from bioresearcher.audit.tables import Sheet, read_names, read_sheet
@@ -92,6 +93,11 @@ def _make(question: Question, dataset: Dataset, folder: Path) -> tuple[AnalysisS
     listed = dataset.rows_are("study") if question.kind == "synthesis" else None
     if question.model == "mutation frequencies":
         listed = dataset.rows_are("mutated gene")
+    wells = bench_table(dataset)
+    if wells is not None:
+        n = wells.rows
+        every = AnalysisSet(id=question.id, question=question.id, source=dataset.id, start=n, n=n, units=n)
+        return every.model_copy(update={"population": dataset.id, "same_as_source": True}), dataset
     if listed is not None:
         n = listed.rows if question.kind == "synthesis" else _sequenced(dataset, listed)
         every = AnalysisSet(id=question.id, question=question.id, source=dataset.id, start=n, n=n, units=n)

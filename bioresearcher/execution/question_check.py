@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from bioresearcher.schemas.execution import Finding, Result
 from bioresearcher.schemas.question import AnalysisSet, GroupCount, Question
 
+_OWN_ROWS = frozenset({"dose-response curve", "relative quantification", "abundance of cell types"})
+"""Analyses whose n counts curves' own wells, biological samples or donors, and not the rows of the table."""
 MOST_MISSING = 0.2
 """Largest share of an analysis set that a result may leave out for want of values; more is another population."""
 
@@ -119,6 +121,8 @@ def _unplanned(result: Result, asked: Asked) -> tuple[str, ...]:
 
 def _differences(result: Result, question: Question, rows: AnalysisSet) -> Iterable[str]:
     """Yield what a result rests on that is not the question's, with what was expected."""
+    if question.model in _OWN_ROWS:
+        return
     part = _has_parts(question, rows)
     complete = (rows.complete or rows.n) if part else rows.n
     expected = sorted({rows.n, complete}, reverse=True)

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from pydantic import JsonValue
 
+from bioresearcher.analysis.bench_tables import ROWS, bench_table
 from bioresearcher.analysis.bind import Data, bind_questions
 from bioresearcher.analysis.contrasts import NotBoundError, contrast_of
 from bioresearcher.analysis.endpoints import censored_time, pairs_of
@@ -22,7 +23,7 @@ from bioresearcher.schemas.ask_design import SkillBrief
 from bioresearcher.schemas.ask_program import CodeDraft, ExtractTasksInput, RepairCodeInput, TasksDraft, WriteCodeInput
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.columns import as_number
-from bioresearcher.schemas.dataset import Column, Dataset
+from bioresearcher.schemas.dataset import Column, DataFile, Dataset
 from bioresearcher.schemas.execution import DryLabTask, TaskInput
 from bioresearcher.schemas.paper_report import Parameter
 from bioresearcher.schemas.protocol import ProtocolStep, StepInput
@@ -44,9 +45,22 @@ _QUESTION_SOURCES = (
     "outcome_column",
     "levels",
     "genes",
+    "question_kind",
+    "alternatives",
+    "references",
 )
 
-LIST_SOURCES = ("covariates", "missing_values", "block_columns", "adjust_columns", "stated_columns", "levels", "genes")
+LIST_SOURCES = (
+    "covariates",
+    "missing_values",
+    "block_columns",
+    "adjust_columns",
+    "stated_columns",
+    "levels",
+    "genes",
+    "alternatives",
+    "references",
+)
 
 
 def extract_tasks(values: ExtractTasksInput) -> TasksDraft:
@@ -224,6 +238,8 @@ class Binding:
         for dataset in use.datasets:
             for role in use.skill.contract.needs_columns:
                 question = self._of(use, dataset)
+                if role == "alternative" and not (question and question.alternatives):
+                    return False
                 if role == "group" and self.contrast(dataset, question) is None:
                     return False
                 if role in ("time", "event") and (question is None or question.endpoint is None):
@@ -265,7 +281,7 @@ class Binding:
     def contrast(self, dataset: Dataset, question: Question | None = None) -> tuple[Column, str, str] | None:
         """Group column, case level, control level; None where no two groups are compared."""
         found = self.comparison(dataset, question)
-        sheet = dataset.file("samples")
+        sheet = _described(dataset)
         column = next((c for c in sheet.columns if found and c.name == found.column), None) if sheet else None
         if found is None or column is None or found.case is None or found.control is None:
             return None
@@ -304,7 +320,7 @@ class Binding:
         lost = next((q for d in self._datasets for q in d.questions if q.cannot and q.kind in contract.answers), None)
         if lost is not None:
             return lost.cannot
-        lacking = [r for r in contract.needs_columns if dataset.column(r) is None]
+        lacking = [r for r in contract.needs_columns if r != "alternative" and dataset.column(r) is None]
         if lacking:
             return f"{dataset.id} has no column of role {' or '.join(lacking)}"
         if any(p.source == "gene_set" and p.required for p in contract.parameters) and self.gene_set is None:
@@ -406,7 +422,7 @@ class Binding:
     def _of_groups(self, source: str, dataset: Dataset, question: Question | None) -> str | None:
         """The parameter of a comparison; all of several levels have a column, and neither case nor control."""
         found = self.comparison(dataset, question)
-        sheet = dataset.file("samples")
+        sheet = _described(dataset)
         column = next((c for c in sheet.columns if found and c.name == found.column), None) if sheet else None
         if found is None or column is None:
             return None
@@ -419,6 +435,11 @@ class Binding:
         return values.get(source, column.label or None)
 
 
+def _described(dataset: Dataset) -> DataFile | None:
+    """The file whose columns hold the groups: the sheet, or a table of wells or cells."""
+    return dataset.file("samples") or bench_table(dataset)
+
+
 def _as_written(column: Column, level: str) -> str | None:
     """The cell that means a level where the file stands as it was given; None when there are several."""
     cells = [cell for cell in column.levels if column.level_of(cell) == level]
@@ -426,8 +447,8 @@ def _as_written(column: Column, level: str) -> str | None:
 
 
 def _listed(dataset: Dataset) -> bool:
-    """True for a data set with a list of studies or of mutated genes, or wells with doses, which some skills read."""
-    return any(dataset.rows_are(what) is not None for what in ("study", "mutated gene", "dose"))
+    """True for a data set with a list of studies or of mutated genes, or of wells or cells, which some skills read."""
+    return any(dataset.rows_are(what) is not None for what in ("study", "mutated gene", *ROWS))
 
 
 def _only_endpoint(dataset: Dataset) -> tuple[Column | None, Column | None]:
@@ -461,6 +482,9 @@ def _of_question(source: str, question: Question | None) -> str | None:
         "outcome_column": question.outcome or None if contrast is None or not contrast.levels else None,
         "levels": ", ".join(several) or None,
         "genes": ", ".join(question.measure.names) or None if question.measure.kind == "gene" else None,
+        "question_kind": question.kind,
+        "alternatives": ", ".join(question.alternatives) or None,
+        "references": ", ".join(question.references) or None,
     }[source]
 
 

@@ -12,6 +12,7 @@ from bioresearcher.schemas.ask_design import SkillBrief
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.question import Question, number_of
+from bioresearcher.schemas.skill import DataKind
 from bioresearcher.text.words import normalised
 
 _CROSS = re.compile(r"\bcross validat\w+|\b(?:biological|technical|independent|three|two|\d+) replicates?\b")
@@ -58,6 +59,8 @@ def lacks(skill: SkillBrief, question: Question) -> str:
     if question.measure.kind not in contract.measures:
         what = {"none": "groups alone", "column": "a column of the sheet"}.get(question.measure.kind)
         return f"none for {question.kind} takes {what or question.measure.kind}"
+    if contract.only and not {*contract.only} & {question.model, question.test}:
+        return f"{skill.name} is for a {' or '.join(contract.only)}"
     missing = design_of(question) - {*contract.takes}
     if _stratifies(skill, question):
         missing -= {"blocks"}
@@ -68,6 +71,33 @@ def lacks(skill: SkillBrief, question: Question) -> str:
     if named and not any(carries_out(skill, n) for n in named):
         return f"none uses {' or '.join(named)}"
     return ""
+
+
+_PROTEINS = re.compile(
+    r"(?i)proteom|mass[\s-]spec|label[\s-]free|(?<![a-z])(?:lfq|ibaq|dia-?nn|fragpipe|maxquant)|protein_?groups|LC-?MS"
+)
+_METHYLATION = re.compile(r"(?i)methylat|(?<![a-z])beta[\s_-]?values?|(?<!\d)450k|(?<!\d)850k|(?<![a-z])EPIC(?![a-z])")
+
+
+def data_kind(dataset: Dataset) -> DataKind | None:
+    """The kind of a data set's matrix, by its assay, platform, file and scale; None for any other."""
+    matrix = dataset.file("expression")
+    if matrix is None:
+        return None
+    said = " ".join((dataset.assay or "", dataset.platform or "", matrix.path))
+    if _METHYLATION.search(said) and matrix.scale in ("shares", "beta", "M", "percent", "log2", None):
+        return "methylation"
+    return "proteins" if _PROTEINS.search(said) and matrix.scale != "counts" else None
+
+
+def made_for(skill: SkillBrief, kind: DataKind | None) -> bool:
+    """True if a skill takes a kind of matrix; those that are made for no kind take any."""
+    return not skill.contract.data or kind in skill.contract.data
+
+
+def beside_answer(skill: SkillBrief) -> bool:
+    """True if a skill answers no question by itself: it shows how far an answer rests on declared alternatives."""
+    return "alternative" in skill.contract.needs_columns
 
 
 def _stratifies(skill: SkillBrief, question: Question) -> bool:
@@ -148,8 +178,12 @@ def _none(dataset: Dataset) -> tuple[Question, ...]:
 def _needed_by_questions(binding: Binding, skills: Sequence[SkillBrief], wanted: set[str]) -> set[str]:
     """For each question that no wanted skill answers, the first skill that does."""
     found = set()
-    for _, question in binding.populations:
-        able = [s for s in sorted(skills, key=lambda s: (s.contract.order, s.name)) if not lacks(s, question)]
+    for dataset, question in binding.populations:
+        if question.alternatives:
+            found |= {s.name for s in skills if beside_answer(s) and not lacks(s, question)}
+        kind = data_kind(dataset)
+        able = [s for s in skills if not lacks(s, question) and not beside_answer(s) and made_for(s, kind)]
+        able.sort(key=lambda s: (kind not in s.contract.data, s.contract.order, s.name))
         if able and not any(s.name in wanted for s in able):
             found.add(able[0].name)
     return found
@@ -240,13 +274,19 @@ def _answering(skill: SkillBrief, binding: Binding, skills: Sequence[SkillBrief]
     for dataset, question in binding.populations:
         if question.id in validated and not skill.contract.per_dataset:
             continue
-        answers = not lacks(skill, question)
-        beside = shows(skill, question)
+        answers = not lacks(skill, question) and made_for(skill, data_kind(dataset))
+        beside = shows(skill, question) and made_for(skill, data_kind(dataset))
         feeds = _feeds(skill, question, skills)
+        if beside_answer(skill):
+            if question.alternatives and answers:
+                found.append(Use(skill, dataset, question=question))
+            continue
         if not (answers or beside or feeds) or any(u.main.id == dataset.id for u in found):
             continue
         bare = "group" in skill.contract.needs_columns and question.contrast is None  # groups are shown, not asked for
         found.append(Use(skill, dataset, question=question, answers=(question.id,) if answers and not bare else ()))
+    if beside_answer(skill):
+        return found
     if not found and not {"difference", "time to event", "prediction"} & {*skill.contract.answers}:
         first = binding.discovery
         found = [Use(skill, d) for d in (first, binding.validation if skill.contract.per_dataset else None) if d]
@@ -285,16 +325,33 @@ def _validating(skill: SkillBrief, binding: Binding) -> list[Use]:
 
 def unanswered(question: Question, skills: Sequence[SkillBrief]) -> str:
     """The reason why no skill answers a question that is bound; empty when one does."""
+    skills = [s for s in skills if not beside_answer(s)]
     said = {lacks(s, question) for s in skills}
     named = [n for n in (question.model, question.test) if n]
     lost = [n for n in named if not any(carries_out(s, n) and question.kind in s.contract.answers for s in skills)]
     if lost:
-        return f"{NO_ANALYSIS} ({' and '.join(lost)})"
+        return f"{NO_ANALYSIS} ({' and '.join(lost)}{_nearest(question, skills)})"
     if "" in said:
         return ""
     order = ("none uses", f"none for {question.kind} takes", "none answers")
     best = min(said, key=lambda w: next((n for n, o in enumerate(order) if w.startswith(o)), 9), default="")
-    return f"{NO_ANALYSIS} ({best})"
+    return f"{NO_ANALYSIS} ({best}{_nearest(question, skills)})"
+
+
+def _nearest(question: Question, skills: Sequence[SkillBrief]) -> str:
+    """The skill for the same kind of question that lacks least: first the measure, then parts of the design."""
+    same = [s for s in skills if question.kind in s.contract.answers and not s.contract.only]
+    if not same:
+        return ""
+
+    def far(s: SkillBrief) -> tuple[bool, int, int]:
+        return (
+            question.measure.kind not in s.contract.measures,
+            len(design_of(question) - {*s.contract.takes}),
+            s.contract.order,
+        )
+
+    return f"; the nearest is {min(same, key=far).name}"
 
 
 def beyond_limit(

@@ -111,6 +111,10 @@ EffectMeasure = Literal[
     "restricted mean survival time",
     "area under the curve",
     "enrichment score",
+    "EC50",
+    "fold change",
+    "calibration slope",
+    "smallest detectable effect",
 ]
 
 
@@ -181,6 +185,10 @@ class Question(Value):
     pair: str = Field(default="", description="column that says which rows belong together; empty when not paired")
     blocks: tuple[str, ...] = Field(default=(), description="columns, such as batches, that the model must hold")
     adjust: tuple[str, ...] = Field(default=(), description="columns that the estimate is adjusted for")
+    alternatives: tuple[str, ...] = Field(
+        default=(), description="declared alternatives to the analysis, e.g. `without age`, `excluding stage = IV`"
+    )
+    references: tuple[str, ...] = Field(default=(), description="of qPCR: the genes that are taken as constant")
     effect: EffectMeasure = ""
     model: str = Field(default="", description="the model that is asked for by name, e.g. `cox regression`")
     test: str = Field(default="", description="the test that is asked for by name, e.g. `wilcoxon`")

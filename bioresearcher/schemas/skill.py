@@ -36,12 +36,19 @@ ParameterSource = Literal[
     "dataset_label",
     "time_unit",
     "endpoint",
+    "question_kind",
+    "alternatives",
+    "references",
 ]
 """Source of a parameter: the bound data set's description, the chosen gene set, or the question that is answered."""
 
 Design = Literal["pair", "blocks", "covariates", "levels"]
 """Parts of a question's design: rows that belong together, blocks such as batches that the model must hold, covariates
 that the estimate is adjusted for, a comparison of more than two levels."""
+
+
+DataKind = Literal["proteins", "methylation"]
+"""Kinds of matrices that ask for an analysis of their own."""
 
 
 class SkillInput(Value):
@@ -96,9 +103,15 @@ class SkillContract(Value):
     answers: tuple[QuestionKind, ...] = Field(default=(), description="kinds of questions that its findings answer")
     measures: tuple[MeasureKind, ...] = Field(default=(), description="measures it can take, of such a question")
     takes: tuple[Design, ...] = Field(default=(), description="a question whose design has another part is not its own")
-    needs_columns: tuple[Literal["group", "time", "event", "covariate"], ...] = ()
+    needs_columns: tuple[Literal["group", "time", "event", "covariate", "alternative"], ...] = Field(
+        default=(), description="`alternative`: used beside the answer where a question declares alternatives"
+    )
     method_terms: tuple[str, ...] = Field(
         default=(), description="words by which a paper names the method; a passage is cited only when it has one"
+    )
+    data: tuple[DataKind, ...] = Field(default=(), description="kinds of matrices it is made for; empty: any")
+    only: tuple[str, ...] = Field(
+        default=(), description="models or tests by name; a question that names none of them is not its own"
     )
     sensitivity: bool = Field(default=False, description="repeated on the data as given where a prepared copy is used")
     language: Language = "python"

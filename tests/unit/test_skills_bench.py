@@ -27,7 +27,7 @@ def test_two_means_need_what_r_and_statsmodels_say(tmp_path: Path) -> None:
     data = {"arm": ["a"] * 30 + ["b"] * 30, "x": np.concatenate(values)}
     found = sized(tmp_path, data, stated_columns=["x"], target_effect=1.0, power=0.9)
     assert isinstance(found, list)
-    assert found[1]["values"]["n_case"] == 23  # R: power.t.test(delta = 1, power = .90) gives n = 22.02
+    assert found[1]["values"]["n_case"] == 23  # R 4.2.2: power.t.test(delta = 1, power = .90)$n is 22.0211
     assert found[0]["result"]["estimate"] == pytest.approx(
         TTestIndPower().solve_power(nobs1=30, power=0.9, alpha=0.05), rel=1e-5
     )
@@ -46,17 +46,19 @@ def test_two_proportions_need_what_r_and_statsmodels_say(tmp_path: Path) -> None
     data = {"arm": ["a"] * 20 + ["b"] * 20, "y": [1] * 9 + [0] * 11 + [1] * 10 + [0] * 10}
     found = sized(tmp_path, data, outcome_column="y", target_effect=0.25, power=0.9)
     assert isinstance(found, list)
-    assert found[1]["values"]["n_case"] == 77  # R: power.prop.test(p1 = .50, p2 = .75, power = .90) gives n = 76.7
+    assert found[1]["values"]["n_case"] == 77  # R 4.2.2: power.prop.test(p1 = .5, p2 = .75, power = .9)$n is 76.70693
     table = pd.read_csv(tmp_path / "t.tsv", sep="\t").set_index("effect")
     theirs = power_proportions_2indep(0.25, 0.5, 20, alpha=0.05).power
     assert table.loc[0.25, "power_at_hand"] == pytest.approx(theirs, rel=1e-4)
 
 
-def test_survival_needs_the_published_number_of_events(tmp_path: Path) -> None:
+def test_survival_needs_the_number_of_events_of_schoenfelds_formula(tmp_path: Path) -> None:
     data = {"arm": ["a", "b"] * 200, "t": np.arange(1, 401), "e": [1, 1, 0, 0] * 100}
     found = sized(tmp_path, data, time_column="t", event_column="e", target_effect=0.57, power=0.9)
     assert isinstance(found, list)
-    assert found[1]["values"]["events"] == 134  # Collett (2003), chronic active hepatitis: 133.0 events, rounded up
+    assert (
+        found[1]["values"]["events"] == 134
+    )  # Schoenfeld (1983) in R 4.2.2: 4 * (qnorm(.975) + qnorm(.9))^2 / log(.57)^2 is 133.0148
     assert found[1]["values"]["n_case"] == 134  # half of the rows have the event
     table = pd.read_csv(tmp_path / "t.tsv", sep="\t").set_index("effect")
     expected = stats.norm.sf(stats.norm.isf(0.025) - np.log(1.5) * np.sqrt(200) / 2)
@@ -83,7 +85,7 @@ def test_no_sample_size_from_data_that_cannot_give_one(
     assert said in found
 
 
-# Livak and Schmittgen (2001), table 1: c-myc and GAPDH in brain and kidney
+# Livak and Schmittgen (2001), Methods 25:402, table 1, separate tubes: c-myc and GAPDH in brain and kidney
 LIVAK = {
     ("brain", "c-myc"): (30.72, 30.34, 30.58, 30.34, 30.50, 30.43),
     ("brain", "GAPDH"): (23.70, 23.56, 23.47, 23.65, 23.69, 23.68),
@@ -149,7 +151,8 @@ def test_qpcr_without_replicates_reference_or_cycles_is_refused(tmp_path: Path) 
     assert "stands in both groups" in quantified(tmp_path, paired, reference_genes=["GAPDH"])
 
 
-# Inderjit et al. (2002): root length of ryegrass under ferulic acid (mM), the example of the R package drc
+# Inderjit et al. (2002), Physiol. Plant. 114:422: root length (cm) of ryegrass under ferulic acid (mM); data and
+# estimates as the help page of `ryegrass` in the R package drc prints them (`drm(rootl ~ conc, fct = LL.4())`)
 RYEGRASS = {
     0.0: (7.58, 8.0, 8.3285714, 7.25, 7.375, 7.9625),
     0.94: (8.3555556, 6.9142857, 7.75),
@@ -177,7 +180,7 @@ def test_ryegrass_gives_the_published_curve(tmp_path: Path) -> None:
     found = curves(tmp_path, ryegrass())
     assert isinstance(found, list)
     row = pd.read_csv(tmp_path / "t.tsv", sep="\t").iloc[0]
-    published = (3.05795, 2.98222, 7.79296, 0.48141)  # drc: LL.4 (Ritz et al. 2015)
+    published = (3.05795, 2.98222, 7.79296, 0.48141)  # standard errors 0.18573, 0.46506, 0.18857, 0.21219
     assert tuple(row[["ec50", "slope", "without_substance", "at_high_doses"]]) == pytest.approx(published, abs=2e-4)
     assert row["error_of_log_ec50"] * row["ec50"] == pytest.approx(0.18573, abs=2e-4)
     data = ryegrass()

@@ -15,12 +15,21 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from bioresearcher.execution.output_tables import read_findings
+
 SKILLS = Path(__file__).parents[2] / "agents" / "skills"
 
 
 def run(skill: str, place: Path, inputs: dict[str, Path], parameters: dict[str, Any]) -> list[dict[str, Any]] | str:
     """Run a skill's script; return its findings, or what it said when it refused."""
-    names = {"table": "t.tsv", "models": "m.tsv", "figure": "f.png", "figure_svg": "f.svg", "funnel": "u.png"}
+    names = {
+        "table": "t.tsv",
+        "models": "m.tsv",
+        "curves": "c.tsv",
+        "figure": "f.png",
+        "figure_svg": "f.svg",
+        "funnel": "u.png",
+    }
     outputs = {k: str(place / v) for k, v in {**names, "findings": "f.json"}.items()}
     task = {"inputs": {k: str(v) for k, v in inputs.items()}, "parameters": parameters, "outputs": outputs}
     (place / "task.json").write_text(json.dumps(task))
@@ -34,6 +43,7 @@ def run(skill: str, place: Path, inputs: dict[str, Path], parameters: dict[str, 
         assert len(done.stderr.strip().splitlines()) == 1
         return done.stderr
     assert done.returncode == 0, done.stderr
+    assert read_findings(place / "f.json")  # as a run reads them
     found: list[dict[str, Any]] = json.loads((place / "f.json").read_text())
     return found
 

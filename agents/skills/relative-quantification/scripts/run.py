@@ -168,7 +168,7 @@ def gene_finding(task: Task, row: pd.Series, base: float) -> Any:
         text += "too rare to be found, this makes the groups look more alike."
     values |= {k: rounded(row[k]) for k in ("fold_change", "low", "high", "ddct")} | {"confidence_percent": 95}
     values |= {"p": shown_p(row["p"]), "fdr": rounded(row["fdr"], 2), "base": base}
-    fields: dict[str, Any] = {"effect": "fold change (ΔΔCt)", "estimate": row["fold_change"], "measure": row["gene"]}
+    fields: dict[str, Any] = {"effect": "fold change", "estimate": row["fold_change"], "measure": row["gene"]}
     fields |= {k: row[k] for k in ("low", "high", "p", "fdr")} | {"test": "Welch's t-test"}
     fields |= {"groups": {case: values["n_case"], control: values["n_control"]}, "missing": values["left_out"]}
     fields["contrast"] = {"column": str(task.need("group_column")), "case": case, "control": control}

@@ -276,11 +276,12 @@ def at_hand(task: Task, design: Design, alpha: float, power: float) -> Any:
     values |= {"percent_of_control": percent(design.spread, 1), "alpha": alpha, "events": design.events}
     values |= {"detectable": None if up is None else rounded(up), "left_out": design.unknown}
     values |= {"detectable_lower": None if down is None else rounded(down), "case": case, "control": control}
-    fields: dict[str, Any] = {"effect": f"smallest detectable {design.effect}", "estimate": up}
+    fields: dict[str, Any] = {"effect": "smallest detectable effect", "estimate": up}
     fields |= {"measure": design.measure, "groups": {case: design.n[0], control: design.n[1]}}
     fields |= {"missing": design.unknown, "events": design.events or None}
+    fields |= {k: task.parameter(k) for k in ("time_column", "event_column")}
     fields |= {"contrast": {"column": str(task.need("group_column")), "case": case, "control": control}}
-    return text, values, result(task, "description", sum(design.n), **fields)
+    return text, values, result(task, str(task.parameter("question_kind", "description")), sum(design.n), **fields)
 
 
 def for_target(task: Task, design: Design, row: pd.Series, alpha: float, power: float) -> Any:
