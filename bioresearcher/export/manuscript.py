@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from bioresearcher.execution.output_tables import OutputTable, TableError, read_table, to_number
 from bioresearcher.export.content import RunContent
-from bioresearcher.report.run_data import contained_path
+from bioresearcher.report.first_page import methods
+from bioresearcher.report.run_data import contained_path, load_view
 from bioresearcher.schemas.answer import QuestionAnswer
 from bioresearcher.stages.deviations import deviation_lines
 from bioresearcher.text.format import number
@@ -90,25 +91,14 @@ def _answer(document: Document, content: RunContent, question: QuestionAnswer) -
 
 
 def _methods(content: RunContent) -> Iterator[str]:
-    """Write what a methods section says: data, rows, steps, software, registration."""
-    words = content.words
-    for dataset in content.recorded.datasets.values():
-        if dataset.prepared_from is None and dataset.analysis_of is None:
-            size = f", {dataset.n_samples} samples" if dataset.n_samples else ""
-            yield f"Data: {words(dataset.title, 200)} ({words(dataset.id, 60)}{size}). {words(dataset.source, 400)}."
+    """Write what a methods section says: the report's methods in brief, the steps, the digest of the plan, models."""
+    yield from map(content.words, methods(load_view(content.folder)))
     for part in content.protocol.parts if content.protocol else ():
-        titles = "; ".join(words(s.title, 150) for s in part.steps)
-        yield f"{words(part.title, 150)}. {words(part.purpose, 400)} Steps: {titles}."
-    known = content.run.versions
-    named = ("python", "numpy", "pandas", "scipy", "statsmodels", "scikit-learn", "lifelines", "gseapy")
-    versions = ", ".join(f"{n} {known[n]}" for n in named if n in known)
-    yield f"Software: BioResearcher {known.get('bioresearcher', '')}; {versions}."
+        titles = "; ".join(content.words(s.title, 150) for s in part.steps)
+        yield f"{content.words(part.title, 150)}. {content.words(part.purpose, 400)} Steps: {titles}."
     if content.deviations.registered:
-        yield (
-            f"The plan was registered on {content.deviations.registered} before any outcome was analysed "
-            f"(digest {content.deviations.digest})."
-        )
-    yield f"Language models: {words(content.run.backend_reason or content.run.backend, 200)}."
+        yield f"Digest of the registered plan: {content.deviations.digest}."
+    yield f"Language models: {content.words(content.run.backend_reason or content.run.backend, 200)}."
 
 
 def _tables(content: RunContent) -> Iterator[tuple[str, str, OutputTable]]:

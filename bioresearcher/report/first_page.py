@@ -339,7 +339,10 @@ def reading_caveats(view: RunView) -> tuple[str, ...]:
     found += [f"Outputs were changed since the run: {listing(altered, 5)}"] if altered else []
     bare = [t.task.id for t in tasks if t.unsandboxed]
     found += [f"Code ran without a sandbox in {listing(bare, 5)}"] if bare else []
-    found += [clip(s, _CHARS) for s in view.unregistered[:1]]
+    changed = view.deviations.found
+    if changed:
+        more = f" (and {count_of(len(changed) - 1, 'more deviation')})" if len(changed) > 1 else ""
+        found.append(clip(f"Not as registered: {changed[0].said.rstrip('.')}{more}", _CHARS))
     conflict = [f"{d.id}: {p}" for d in view.datasets for p in d.problems if "conflict" in p or "label" in p]
     found += [clip(s, _CHARS) for s in conflict[:1]]
     if silent and any(f.events is not None for f in view.flows):

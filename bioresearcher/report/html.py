@@ -22,6 +22,7 @@ from bioresearcher.report.run_data import RunView, flow_figure
 from bioresearcher.report.step_words import flow
 from bioresearcher.schemas.execution import Outcome
 from bioresearcher.schemas.review import METRICS
+from bioresearcher.stages.deviations import deviation_lines
 from bioresearcher.text import format as fmt
 from bioresearcher.text.blocks import spans, text_blocks
 from bioresearcher.text.visible import one_line, tail, visible
@@ -158,6 +159,7 @@ def _environment() -> Environment:
         text_blocks=text_blocks,
         spans=spans,
         measured=markdown.measured,
+        deviation_lines=deviation_lines,
         described=summaries.output_caption,
         dataset_facts=summaries.dataset_facts,
         in_no_step=summaries.unused_mentions,

@@ -22,6 +22,7 @@ from bioresearcher.schemas.paper import DecidedBy, Paper, QueryTrail, ScreenedPa
 from bioresearcher.schemas.paper_report import PaperReport
 from bioresearcher.schemas.question import AnalysisSet
 from bioresearcher.schemas.review import METRICS, CheckFinding, DraftReview, Metric, MetricName
+from bioresearcher.stages.deviations import deviation_lines
 from bioresearcher.text.format import (
     count_of,
     doi_link,
@@ -68,7 +69,7 @@ def render_pages(view: RunView) -> dict[str, str]:
     """
     pages = {
         "evidence": (_evidence, _datasets),
-        "protocol": (_protocol,),
+        "protocol": (_deviations, _protocol),
         "tasks": (found_lines, asked_lines, _tasks),
         "review": (_caveats, left_out_answers, _review),
         "record": (_objective, _usage, _reproduce),
@@ -77,6 +78,12 @@ def render_pages(view: RunView) -> dict[str, str]:
         name: "\n".join([*title_lines(view), *(line for section in sections for line in section(view))]).rstrip() + "\n"
         for name, sections in pages.items()
     }
+
+
+def _deviations(view: RunView) -> Iterable[str]:
+    """Write what was done otherwise than registered, with the reasons."""
+    yield from ("## Deviations from the registered plan", "")
+    yield from md_list((md(line) for line in deviation_lines(view.deviations)), "")
 
 
 def left_out_answers(view: RunView) -> Iterable[str]:

@@ -30,9 +30,10 @@ from bioresearcher.schemas.paper import Document, Evidence, Paper, ScreenedPaper
 from bioresearcher.schemas.paper_report import PaperReport, ReferabilityAnalysis
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.question import AnalysisSet, AnalysisSets
-from bioresearcher.schemas.registration import Registration
+from bioresearcher.schemas.registration import Deviations, Registration
 from bioresearcher.schemas.review import DraftReview, Review
 from bioresearcher.schemas.run import RUN_FORMAT, RunRecord
+from bioresearcher.stages.deviations import deviations
 from bioresearcher.stages.registration import FACTS, LOOKS, REGISTRATION, verify
 from bioresearcher.text.format import file_link, number
 from bioresearcher.text.visible import one_line, visible
@@ -294,6 +295,7 @@ class RunView:
         looks: Looks and counts of designer and reviewer, in order.
         registration: Registration of the protocol, where it was approved.
         unregistered: Differences of the run folder from what was registered, as plain sentences.
+        deviations: What was changed, added, dropped, skipped or failed since the plan was registered.
         flows: Analysis sets of the questions, those that could not be made left out.
     """
 
@@ -319,6 +321,7 @@ class RunView:
     looks: tuple[LookRecord, ...] = ()
     registration: Registration | None = None
     unregistered: tuple[str, ...] = ()
+    deviations: Deviations = field(default_factory=lambda: Deviations(compared=False))
     flows: tuple[AnalysisSet, ...] = ()
 
     def quote_state(self, evidence: Evidence) -> QuoteState:
@@ -369,6 +372,7 @@ def load_view(folder: RunFolder) -> RunView:
         looks=reader.rows(LookRecord, LOOKS),
         registration=reader.optional(Registration, REGISTRATION),
         unregistered=tuple(verify(folder)),
+        deviations=deviations(folder),
         flows=reader.flows(),
     )
     return replace(view, missing=_missing(view, reader.missing), problems=tuple(reader.problems))

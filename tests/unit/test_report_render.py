@@ -151,7 +151,7 @@ def test_the_sections_stand_on_their_pages(every):
     assert shown == {
         "report.html": [f"h-{n}" for n in "answers open caveats by full methods more".split()],
         "report/evidence.html": ["h-evidence", "h-datasets"],
-        "report/protocol.html": ["h-protocol"],
+        "report/protocol.html": ["h-deviations", "h-protocol"],
         "report/tasks.html": ["h-found", "h-tasks"],
         "report/review.html": ["h-doubts", "h-left-out", "h-review"],
         "report/record.html": ["h-objective", "h-usage", "h-repeat"],
