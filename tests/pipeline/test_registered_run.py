@@ -233,8 +233,12 @@ async def test_code_that_varies_and_prints_the_date_is_replayed_on_another_day(
     again, repeated, (silent,) = await run(replay=first.root)
     assert silent.requests == []
     assert repeated.replay_of is not None
-    assert repeated.replay_of.differing == (), repeated.replay_of
-    assert repeated.replay_of.identical
+    assert repeated.replay_of.changed == ()
+    assert repeated.replay_of.differing == ("report/tasks.html", "report/tasks.md"), "what failing code printed differs"
+    pages = [f.path("report", "tasks.md").read_text().splitlines() for f in (first, again)]
+    differing = [line for line, other in zip(*pages, strict=True) if line != other]
+    assert len(differing) == 1
+    assert "Attempt 2: ended with an error" in differing[0]
     (same,) = again.root.glob("tasks/*/outputs/ages.csv")
     assert same.read_bytes() == table.read_bytes()
     notes = [json.loads(line) for line in again.path("events.jsonl").read_text().splitlines()]

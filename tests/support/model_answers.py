@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from bioresearcher.errors import EmptyReplyError, RefusalError, ReplyInvalidError, TruncatedError
 from bioresearcher.llm.backend import Backend, Reply, Request, request_key
+from bioresearcher.schemas.ask_answer import JudgedPage, PageReply
 from bioresearcher.schemas.ask_design import (
     FindingAnswer,
     MendedScript,
@@ -170,11 +171,14 @@ LEAST: dict[str, Callable[[Any], BaseModel]] = {
     "reviewer/recheck_findings": lambda asked: FindingsLeft(
         findings=tuple(FindingLeft(finding=f.id, reason="It was answered.", left=False) for f in asked.findings)
     ),
+    "reviewer/judge_page": lambda asked: JudgedPage(
+        answers=tuple(PageReply(id=q.id, reason="The page says so.", yes=True) for q in asked.questions)
+    ),
     "reviewer/judge_claims": lambda asked: ClaimJudgements(
         claims=tuple(ClaimJudgement(id=c.id, reason="It says so.", supports=True) for c in asked.claims)
     ),
 }
-"""The least that a model can answer to what no rule answers: no look, no finding, nothing changed, all claims hold."""
+"""The least that a model can answer to what no rule answers: no look, no finding, nothing changed, all is well."""
 
 
 async def as_the_rules(rules: Backend, request: Request) -> Reply:
