@@ -23,6 +23,7 @@ from bioresearcher.papers.jats_xml import licence_name
 from bioresearcher.papers.pdf_check import by_position, doubts_of
 from bioresearcher.papers.pdf_first_page import find_authors, find_title
 from bioresearcher.papers.pdf_layout import BOLD, Line, Signs, join, tidy, vocabulary
+from bioresearcher.papers.pdf_raised import PLAIN, RAISED, RaisedDigits
 from bioresearcher.papers.pdf_structure import write_sections
 from bioresearcher.schemas.paper import Document, Paper
 
@@ -53,6 +54,8 @@ _BROKEN_HINT: Final = "Download it again, or give its XML or text instead."
 _POWER_OF_TEN: Final = re.compile(r"(?<![\d.,])10$")
 _LENGTH: Final = re.compile(r"(?:\d\s?|[/·×]\s?|\b(?:per|in|kg|mg|g)\s)[cdkmnμµ]?m$")
 """A unit of length behind a number, a stroke or another unit: what stands raised behind it is its power."""
+_DIVIDED_UNIT: Final = ("/", "·", "×")
+"""Ends of a line that divide a unit: what begins the next one is read with it."""
 _DOI: Final = re.compile(r"\b10\.\d{4,9}/[^\s\"<>{}|\\^`\]]+[^\s\"<>{}|\\^`\].,;:)]", re.IGNORECASE)
 _LOST_SIGN: Final = re.compile(r"\b[Pp](?:[- ]?values?)?\s*[,5.\ufffd]\s?0\.\d|\(n5\d|\(n ?\ufffd ?\d|\ufffd ?\d")
 _DIVIDED_DOI: Final = re.compile(r"(\b10\.\d{4,9}/\S{0,60}[./-])\n(?=\w)")
@@ -158,11 +161,11 @@ def _lines(data: bytes, builder: DocumentBuilder, *, least: int, most: int) -> t
     Raises:
         UnreadablePaper: It has fewer than `least` letters, more than `most` pages, or is no readable PDF.
     """
-    signs = Signs()
+    signs, raised = Signs(), RaisedDigits()
     try:
         reader = _open(data, most)
         stated = _information(reader)
-        pages = [read_page(page, builder, number, signs) for number, page in _pages(reader, builder)]
+        pages = [read_page(page, builder, number, signs, raised) for number, page in _pages(reader, builder)]
     except pdf_errors() as error:
         raise UnreadablePaper(f"the PDF is damaged ({type(error).__name__}).", hint=_BROKEN_HINT) from error
     if sum(len(line.text) for lines in pages for line in lines) < least:
@@ -294,7 +297,9 @@ class _Piece:
     turned: bool = False
 
 
-def read_page(page: PageObject, builder: DocumentBuilder, number: int, signs: Signs) -> list[Line]:
+def read_page(
+    page: PageObject, builder: DocumentBuilder, number: int, signs: Signs, raised: RaisedDigits
+) -> list[Line]:
     """Read a page as lines, each with the font and size of most of its letters.
 
     A page that is drawn sideways is turned first, because pypdf loses words of it (1 to 6 % of real papers' words).
@@ -305,6 +310,7 @@ def read_page(page: PageObject, builder: DocumentBuilder, number: int, signs: Si
         if _decoded_bytes(page, set(), 0) > _MAX_PAGE_BYTES:
             builder.warn(f"page {number} was left out: its drawing is too large to be text.")
             return []
+        raised.mark(page)
         read = _Read(page, signs)
         if read.turned and read.turned_letters > read.letters / 2:
             read = _Read(_upright(page, read.turned), signs)
@@ -339,7 +345,7 @@ def _with_cells(lines: list[Line], page: PageObject) -> list[Line]:
     except pdf_errors():
         return lines
     rows: dict[str, str] = {}
-    for row in drawn[:_MAX_PAGE_CHARACTERS].split("\n"):
+    for row in drawn[:_MAX_PAGE_CHARACTERS].translate(PLAIN).split("\n"):
         cells = [clean(c) for c in _GAP.split(row.strip()) if c.strip()][:_MAX_CELLS]
         for start in range(len(cells) - 1):
             for end in range(start + 2, len(cells) + 1):
@@ -426,7 +432,7 @@ def _upright(page: PageObject, turned: int) -> PageObject:
 def _split(pieces: list[_Piece], number: int) -> Iterator[Line]:
     text = ""
     weights: dict[tuple[str, float], int] = {}
-    last_size = 0.0
+    last_size, above = 0.0, ""
     first = _Piece("")
     for piece in [*pieces, _Piece("\n")]:
         for i, part in enumerate(piece.text.split("\n")):
@@ -435,11 +441,14 @@ def _split(pieces: list[_Piece], number: int) -> Iterator[Line]:
                     font, size = max(weights, key=lambda s: weights[s]) if weights else ("", 0.0)
                     even = _is_even(weights, font)
                     yield Line(text.strip(), number, font, size, first.x, first.y, even, first.turned)
+                    above = text.strip()
                 text, weights, last_size = "", {}, 0.0
             if part.strip():
                 first = piece if not weights else first
                 weights[piece.font, piece.size] = weights.get((piece.font, piece.size), 0) + len(part.strip())
-                part = _raised(part, text, piece.size, last_size)
+                before = f"{above}{text}" if text and above.endswith(_DIVIDED_UNIT) else text
+                part = _with_raised(part, before)
+                part = _raised(part, before, piece.size, last_size)
                 last_size = piece.size if piece.size >= last_size * 0.8 else last_size
             text += part
 
@@ -456,8 +465,24 @@ def _raised(part: str, before: str, size: float, last_size: float) -> str:
     After a unit of length they are a power, too, and after any unit where a minus stands before them (`s^−1`); a minus
     of a font of its own comes alone, and the number after it.
     """
+    if size <= 0 or size > 0.76 * last_size:
+        return part
+    return _marked(part, before)
+
+
+def _with_raised(part: str, before: str) -> str:
+    """Mark the digits in a text that their font draws raised, by the same rules; those of a fraction stay plain."""
+
+    def marked(found: re.Match[str]) -> str:
+        digits = found[0].translate(PLAIN)
+        return digits if part[found.end() :].startswith("⁄") else _marked(digits, before + part[: found.start()])
+
+    return RAISED.sub(marked, part)
+
+
+def _marked(part: str, before: str) -> str:
     digits = part.strip()
-    if not before or size <= 0 or size > 0.76 * last_size or not re.fullmatch(r"[\d,–−-]{1,9}", digits):
+    if not before or not re.fullmatch(r"[\d,–−-]{1,9}", digits):
         return part
     if _POWER_OF_TEN.search(before) and re.fullmatch(r"[–−-]", digits):
         return f"^{part}"

@@ -11,6 +11,8 @@ import io
 import itertools
 import math
 import re
+import struct
+import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -334,5 +336,13 @@ def _shapes(data: bytes) -> dict[str, _Shape]:
             contours, curves = operators.count("moveTo"), operators.count("curveTo")
             shapes[name] = _Shape(contours, curves, low, right - left, high - low)
         return shapes
-    except Exception:  # noqa: BLE001 - a damaged font may fail in any way in there; its signs then stay as they are
+    except font_errors():  # a damaged font: its signs stay as they are
         return {}
+
+
+def font_errors() -> tuple[type[Exception], ...]:
+    """The exceptions that fontTools raises for damaged or malicious fonts; its own errors are only a part of them."""
+    from fontTools.ttLib import TTLibError
+
+    names = (ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, NotImplementedError)
+    return (TTLibError, *names, OSError, RuntimeError, StopIteration, TypeError, ValueError, struct.error, zlib.error)
