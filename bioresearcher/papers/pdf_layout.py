@@ -285,7 +285,7 @@ class Signs:
         if not name:
             return text
         if name not in self._known:
-            self._known[name] = _PI_LAYOUT if _PI_FONT in name else _by_shape(font)
+            self._known[name] = sign_table(font)
         table = self._known[name]
         if not table:
             return text
@@ -295,8 +295,10 @@ class Signs:
         return right
 
 
-def _by_shape(font: PdfFont) -> dict[int, str]:
-    """Character → sign for a font without letters, from the outlines in the file; empty for any other."""
+def sign_table(font: PdfFont) -> Mapping[int, Any]:
+    """Character → sign for a font of signs without letters, from its outlines in the file; empty for any other."""
+    if _PI_FONT in str(font.get("/BaseFont", "")):
+        return _PI_LAYOUT
     descriptor = font.get("/FontDescriptor")
     descriptor = descriptor.get_object() if descriptor is not None else {}
     named = str(descriptor.get("/CharSet", "")).split("/")

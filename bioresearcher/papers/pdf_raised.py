@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from bioresearcher.papers.pdf_layout import font_errors
+from bioresearcher.papers.pdf_layout import font_errors, sign_table
 
 if TYPE_CHECKING:
     from pypdf import PageObject
@@ -28,6 +28,8 @@ PLAIN: Final = {RAISED_FIRST + n: c for n, c in enumerate("0123456789−")}
 
 _LEAST_LOW: Final = 0.2
 """Height over the base line, in letter sizes, from which a digit is raised; plain digits begin at 0 or below."""
+_LEAST_HEIGHT: Final = 0.3
+"""Height of a raised digit at least; signs and primes that a sign font calls digits are lower."""
 _LEAST_LOW_MINUS: Final = 0.42
 """The same for a minus, which is drawn at about 0.3 on the line."""
 _MAX_FONT_BYTES: Final = 4_000_000
@@ -60,7 +62,8 @@ class RaisedDigits:
             if id(font) not in self._seen:
                 self._seen.add(id(font))
                 self._kept.append(font)
-                _mark_font(font)
+                if not sign_table(font):
+                    _mark_font(font)
 
     def _fonts(self, resources: PdfValue, depth: int) -> Iterator[PdfValue]:
         resources = resources.get_object() if resources is not None else None
@@ -155,6 +158,14 @@ def _glyphs(font: PdfValue, held: PdfValue, digits: dict[int, int], *, composite
     return names
 
 
+def _is_raised(letter: str, box: tuple[float, ...]) -> bool:
+    """Return True for the shape of a raised digit or minus; the box is left, low, right, high in letter sizes."""
+    left, low, right, high = box
+    if not letter.isdigit():
+        return low >= _LEAST_LOW_MINUS and right - left > high - low
+    return low >= _LEAST_LOW and high - low >= max(_LEAST_HEIGHT, right - left)
+
+
 def _read_outlines(data: bytes, glyphs: dict[int, int | str], digits: dict[int, int]) -> set[int]:
     from fontTools.cffLib import CFFFontSet
     from fontTools.pens.boundsPen import BoundsPen
@@ -182,8 +193,7 @@ def _read_outlines(data: bytes, glyphs: dict[int, int | str], digits: dict[int, 
                 continue
             box = BoundsPen(shapes)
             shapes[name].draw(box)
-            least = _LEAST_LOW if chr(digits[code]).isdigit() else _LEAST_LOW_MINUS
-            if box.bounds and box.bounds[1] >= least * size:
+            if box.bounds and _is_raised(chr(digits[code]), tuple(b / size for b in box.bounds)):
                 raised.add(code)
         return raised
     except font_errors():  # a damaged font: its digits stay as they are
