@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from bioresearcher.papers.pdf_layout import font_errors, sign_table
+from bioresearcher.papers.pdf_signs import font_errors, sign_table
 
 if TYPE_CHECKING:
     from pypdf import PageObject
