@@ -20,6 +20,8 @@ LIGATURES: Final = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": 
 BOLD: Final = re.compile(r"bold|black|heavy|semib|medi\b|CMBX|-B$|\.B$", re.IGNORECASE)
 """Names of bold fonts."""
 
+_STROKE: Final = re.compile(r"^(\d{1,2}(?:\.\d{1,2}){0,3})\s*\|\s*(?=[^\W\d_])")
+_MOST_HEADING: Final = 120
 _EDGE: Final = 6
 _DIGITS: Final = re.compile(r"\d+")
 _FREQUENT: Final = frozenset("etaoinsrETAOINSR")
@@ -46,6 +48,8 @@ class Line:
         y: Base line in points from the page's foot; 0 where it is not known.
         even: At least nine of ten letters have this font, or all are bold.
         turned: Drawn sideways on an upright page.
+        lead: Its first words, where they are in another font than what follows them.
+        lead_font: The font of these words.
         cells: The text with ` | ` between its cells, where it is a row of a table.
     """
 
@@ -58,6 +62,8 @@ class Line:
     even: bool = True
     turned: bool = False
     cells: str = ""
+    lead: str = ""
+    lead_font: str = ""
 
     @property
     def style(self) -> tuple[str, float]:
@@ -69,7 +75,13 @@ def tidy(pages: list[list[Line]]) -> list[list[Line]]:
     """Remove everything from the pages' lines that is not the paper's running text, and spell out ligatures."""
     unmapped = _unmapped_fonts(pages)
     kept = [
-        _single([replace(x, text=x.text.translate(LIGATURES)) for x in page if x.font not in unmapped])
+        _single(
+            [
+                replace(x, text=_numbered(x.text.translate(LIGATURES)), lead=x.lead.translate(LIGATURES))
+                for x in page
+                if x.font not in unmapped
+            ]
+        )
         for page in pages
     ]
     heads = _running_heads(kept)
@@ -81,6 +93,11 @@ def tidy(pages: list[list[Line]]) -> list[list[Line]]:
         ]
         for page in kept
     ]
+
+
+def _numbered(text: str) -> str:
+    """A heading whose number a stroke parts from its words, as `2.1 | Mice`, without the stroke."""
+    return _STROKE.sub(r"\1 ", text) if len(text) <= _MOST_HEADING else text
 
 
 def _cropped(page: list[Line], heads: set[str]) -> list[Line]:

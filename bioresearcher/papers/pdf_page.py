@@ -239,7 +239,7 @@ def _upright(page: PageObject, turned: int) -> PageObject:
 def _split(pieces: list[_Piece], number: int) -> Iterator[Line]:
     text = ""
     weights: dict[tuple[str, float], int] = {}
-    last_size, above = 0.0, ""
+    last_size, above, lead = 0.0, "", ""
     first = _Piece("")
     for piece in [*_with_minus(pieces), _Piece("\n")]:
         for i, part in enumerate(piece.text.split("\n")):
@@ -247,11 +247,14 @@ def _split(pieces: list[_Piece], number: int) -> Iterator[Line]:
                 if text.strip():
                     font, size = max(weights, key=lambda s: weights[s]) if weights else ("", 0.0)
                     even = _is_even(weights, font)
-                    yield Line(text.strip(), number, font, size, first.x, first.y, even, first.turned)
+                    other = (lead, first.font) if lead else ("", "")
+                    yield Line(text.strip(), number, font, size, first.x, first.y, even, first.turned, "", *other)
                     above = text.strip()
-                text, weights, last_size = "", {}, 0.0
+                text, weights, last_size, lead = "", {}, 0.0, ""
             if part.strip():
                 first = piece if not weights else first
+                if not lead and piece.font != first.font and piece.size >= 0.8 * first.size:
+                    lead = text.strip()
                 weights[piece.font, piece.size] = weights.get((piece.font, piece.size), 0) + len(part.strip())
                 before = f"{above}{text}" if text and above.endswith(_DIVIDED_UNIT) else text
                 part = _with_raised(part, before)
