@@ -40,6 +40,9 @@ _MIN_CHARACTERS: Final = 500
 _MIN_LETTERS: Final = 20
 """Least length of a protocol."""
 
+_LOST_HEADINGS: Final = 1
+"""Weight of a reading without headings against those with them: a slight doubt does not outweigh them."""
+
 _LEADERS: Final = re.compile(r"(?:\. ?|…){5,} ?\d{1,4}$")
 """Dots that lead to a page number, in a table of contents."""
 
@@ -105,9 +108,9 @@ def _likeliest(pages: list[list[Line]], read: DocumentBuilder, paper: Paper) -> 
     ):
         other, its_abstract = _written(lines, read, paper, headings=headings)
         left = doubts_of(other)
-        if sum(d.weight for d in left) < least:
-            document, abstract, doubts, told = other, its_abstract, left, way
-            least = sum(d.weight for d in left)
+        weight = sum(d.weight for d in left) + (0 if headings else _LOST_HEADINGS)
+        if weight < least:
+            document, abstract, doubts, told, least = other, its_abstract, left, way, weight
     warnings = [*document.warnings, *(d.text for d in doubts if d.text)]
     if told:
         warnings.append(f"its lines were read {told}, because the usual way gave no likely sections.")

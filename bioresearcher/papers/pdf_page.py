@@ -253,7 +253,7 @@ def _split(pieces: list[_Piece], number: int) -> Iterator[Line]:
                 text, weights, last_size, lead = "", {}, 0.0, ""
             if part.strip():
                 first = piece if not weights else first
-                if not lead and piece.font != first.font and piece.size >= 0.8 * first.size:
+                if not lead and not _is_alike(piece.font, first.font) and piece.size >= 0.8 * first.size:
                     lead = text.strip()
                 weights[piece.font, piece.size] = weights.get((piece.font, piece.size), 0) + len(part.strip())
                 before = f"{above}{text}" if text and above.endswith(_DIVIDED_UNIT) else text
@@ -284,8 +284,13 @@ def _with_minus(pieces: Iterable[_Piece]) -> Iterator[_Piece]:
 
 def _is_even(weights: dict[tuple[str, float], int], font: str) -> bool:
     """Return True if nine of ten letters have this font, or all fonts are bold (a species' name in a bold heading)."""
-    alike = [n for (name, _), n in weights.items() if name == font or (BOLD.search(name) and BOLD.search(font))]
+    alike = [n for (name, _), n in weights.items() if _is_alike(name, font)]
     return sum(alike) >= 0.9 * sum(weights.values())
+
+
+def _is_alike(name: str, font: str) -> bool:
+    """Return True for one font, and for two bold ones."""
+    return name == font or bool(BOLD.search(name) and BOLD.search(font))
 
 
 def _raised(part: str, before: str, size: float, last_size: float) -> str:
