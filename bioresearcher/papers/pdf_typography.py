@@ -153,7 +153,9 @@ def _lead_fonts(prose: Sequence[Line], body: tuple[str, float]) -> frozenset[str
     counts = Counter(
         line.lead_font
         for before, line in pairwise(prose)
-        if line.lead_font != body[0] and led_heading(line) and _SENTENCE_END.search(before.text)
+        if line.lead_font != body[0]
+        and led_heading(line)
+        and (_SENTENCE_END.search(before.text) or before.font != body[0])
     )
     return frozenset(font for font, n in counts.items() if n >= _LEAST_ALIKE)
 
