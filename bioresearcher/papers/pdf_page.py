@@ -137,7 +137,7 @@ def _part_by_size(page: PageObject) -> None:
             scale = now
     if found:
         contents.operations = parted
-        page[NameObject("/Contents")] = contents
+    page[NameObject("/Contents")] = contents  # parsed once, for all that follows
 
 
 def _with_cells(lines: list[Line], page: PageObject) -> list[Line]:

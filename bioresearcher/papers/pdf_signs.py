@@ -152,17 +152,16 @@ def sign_table(font: PdfFont) -> Mapping[str, str]:
     name = str(font.get("/BaseFont", ""))
     if _PI_FONT in name:
         return _PI_LAYOUT
-    if "Symbol" in name and font.get("/Subtype") != "/Type1":
-        return _PRIVATE_SYMBOL
+    private = _PRIVATE_SYMBOL if "Symbol" in name else {}
     descriptor = font.get("/FontDescriptor")
     descriptor = descriptor.get_object() if descriptor is not None else {}
     named = str(descriptor.get("/CharSet", "")).split("/")
     program = descriptor.get("/FontFile3")
     if program is None or len(named) > _MAX_GLYPHS:
-        return {}
+        return private
     data = program.get_object().get_data()
     shapes = _shapes(data) if len(data) <= _MAX_FONT_BYTES else {}
-    return _signs(shapes) | _greek(shapes)
+    return private | _signs(shapes) | _greek(shapes)
 
 
 def _signs(shapes: Mapping[str, _Shape]) -> dict[str, str]:
@@ -232,7 +231,7 @@ def _shapes(data: bytes) -> dict[str, _Shape]:
 
 
 def _tip(points: Iterable[tuple[float, float]], low: float, high: float) -> str:
-    """Where an outline comes to a point: left or right at half its height, or on top at half its width."""
+    """The place at which an outline comes to a point: left or right at half its height, on top at half its width."""
     placed = sorted(points)
     if len(placed) < 4 or high <= low:
         return ""
