@@ -183,7 +183,8 @@ def _lines(data: bytes, builder: DocumentBuilder, *, least: int, most: int) -> t
 def _open(data: bytes, most: int) -> PdfReader:
     from pypdf import PdfReader
 
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # one line for each repaired object otherwise
+    for library in ("pypdf", "fontTools"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)  # one line for each repaired object otherwise
     if not data.strip():
         raise UnreadablePaper("the file is empty.", hint=_BROKEN_HINT)
     reader = PdfReader(io.BytesIO(data), strict=False)
