@@ -4,7 +4,7 @@ Each article is set with typst in one of four layouts in turn: one column; two c
 and numbered headings; a wide margin with notes. A section is right when its heading is a section of the kind of its
 top section in the JATS (by that section's title), a paragraph when its first letters stand in a section of that kind.
 Superscripts are smaller, raised letters in the layout of two columns, and glyphs of the font's own, of full size, in
-the others where the font has them, which no reader by size can know. Text in formulas, lists and pictures is not
+the others where the font has them, which only their outlines tell. Text in formulas, lists and pictures is not
 compared: it is set in another way or not at all. Articles are split by the first hexadecimal digit of the SHA-256 of
 their file's name: rules were made on the even ones, the odd ones are unseen.
 """

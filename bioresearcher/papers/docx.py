@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from bioresearcher.papers.canonical import MAX_CHARACTERS, UnreadablePaper
 from bioresearcher.papers.docx_styles import Format, Lists, Styles, attribute, inner, small_number
 from bioresearcher.papers.markup import parse_xml, superscript, tag_of
+from bioresearcher.papers.symbol_font import SYMBOL
 from bioresearcher.text.visible import LOST
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ class _Walker:
             if name == "r":
                 self._inline(element, out, self._styles.run(inner(element, "rPr"), form))
             elif name == "t" and element.text:
-                self._text(element.text.translate(_SYMBOL) if form.symbol else element.text, out, form)
+                self._text(element.text.translate(SYMBOL) if form.symbol else element.text, out, form)
             elif name in _SIGNS:
                 self._text(_SIGNS[name], out, form)
             elif name == "sym":
@@ -329,16 +330,6 @@ def _running_text(stretches: Iterable[Stretch]) -> str:
 
 # -- signs of symbol fonts ----------------------------------------------------------------------------
 
-_SYMBOL_LETTERS: Final = (
-    " !∀#∃%&∋()∗+,−./0123456789:;<=>?≅ΑΒΧ∆ΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ[∴]⊥_‾αβχδεφγηιϕκλμνοπθρστυϖωξψζ{|}∼"
-    + LOST * 33
-    + "€ϒ′≤⁄∞ƒ♣♦♥♠↔←↑→↓°±″≥×∝∂•÷≠≡≈…⏐⎯↵ℵℑℜ℘⊗⊕∅∩∪⊃⊇⊄⊂⊆∈∉∠∇®©™∏√⋅¬∧∨⇔⇐⇑⇒⇓◊〈®©™∑⎛⎜⎝⎡⎢⎣⎧⎨⎩⎪\ufffd〉∫⌠⎮⌡⎞⎟⎠⎤⎥⎦⎫⎬⎭"
-)
-_SYMBOL: Final = {
-    first + n: letter for first in (32, 0xF020) for n, letter in enumerate(_SYMBOL_LETTERS) if letter != LOST
-}
-"""The characters of the font Symbol by their codes, which begin at 0 or at F000."""
-
 _WINGDINGS: Final = {
     first + code: letter
     for first in (0, 0xF000)
@@ -352,7 +343,7 @@ def _sign(font: str, code: str) -> str:
         return LOST
     number = int(code, 16)
     if font == "Symbol":
-        return _SYMBOL.get(number, LOST)
+        return SYMBOL.get(number, LOST)
     if font.startswith("Wingdings"):
         return _WINGDINGS.get(number, LOST) if font == "Wingdings" else LOST
     return chr(number) if number > 31 and not 0xD800 <= number < 0xF900 else LOST

@@ -7,14 +7,12 @@ recognised by its outline: a "5" of two rectangles is an equals sign.
 
 from __future__ import annotations
 
-import io
 import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 LIGATURES: Final = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
 """Latin ligatures and their letters."""
@@ -22,6 +20,8 @@ LIGATURES: Final = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": 
 BOLD: Final = re.compile(r"bold|black|heavy|semib|medi\b|CMBX|-B$|\.B$", re.IGNORECASE)
 """Names of bold fonts."""
 
+_STROKE: Final = re.compile(r"^(\d{1,2}(?:\.\d{1,2}){0,3})\s*\|\s*(?=[^\W\d_])")
+_MOST_HEADING: Final = 120
 _EDGE: Final = 6
 _DIGITS: Final = re.compile(r"\d+")
 _FREQUENT: Final = frozenset("etaoinsrETAOINSR")
@@ -48,6 +48,8 @@ class Line:
         y: Base line in points from the page's foot; 0 where it is not known.
         even: At least nine of ten letters have this font, or all are bold.
         turned: Drawn sideways on an upright page.
+        lead: Its first words, where they are in another font than what follows them.
+        lead_font: The font of these words.
         cells: The text with ` | ` between its cells, where it is a row of a table.
     """
 
@@ -60,6 +62,8 @@ class Line:
     even: bool = True
     turned: bool = False
     cells: str = ""
+    lead: str = ""
+    lead_font: str = ""
 
     @property
     def style(self) -> tuple[str, float]:
@@ -71,7 +75,13 @@ def tidy(pages: list[list[Line]]) -> list[list[Line]]:
     """Remove everything from the pages' lines that is not the paper's running text, and spell out ligatures."""
     unmapped = _unmapped_fonts(pages)
     kept = [
-        _single([replace(x, text=x.text.translate(LIGATURES)) for x in page if x.font not in unmapped])
+        _single(
+            [
+                replace(x, text=_numbered(x.text.translate(LIGATURES)), lead=x.lead.translate(LIGATURES))
+                for x in page
+                if x.font not in unmapped
+            ]
+        )
         for page in pages
     ]
     heads = _running_heads(kept)
@@ -83,6 +93,11 @@ def tidy(pages: list[list[Line]]) -> list[list[Line]]:
         ]
         for page in kept
     ]
+
+
+def _numbered(text: str) -> str:
+    """A heading whose number a stroke parts from its words, as `2.1 | Mice`, without the stroke."""
+    return _STROKE.sub(r"\1 ", text) if len(text) <= _MOST_HEADING else text
 
 
 def _cropped(page: list[Line], heads: set[str]) -> list[Line]:
@@ -228,111 +243,3 @@ def join(left: str, right: str, words: set[str]) -> str:
     if f"{first}{second}" in words or second not in words or first not in words:
         return head + right
     return left + right if len(first) >= 3 and len(second) >= 3 else head + right
-
-
-PdfFont = Any
-"""A font dictionary of pypdf's untyped object model."""
-
-_PI_FONT: Final = "MathematicalPi-One"
-_PI_LAYOUT: Final = str.maketrans(dict(zip(",.521639#$", "<>=−+±×′≤≥", strict=True)) | {"\ue023": "≤", "\ue024": "≥"})
-_MAX_FONT_BYTES: Final = 2_000_000
-_MAX_GLYPHS: Final = 40
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """The outline of a glyph: contours, curved segments, and its box in thousandths of the letter size."""
-
-    contours: int
-    curves: int
-    low: float
-    width: float
-    height: float
-
-
-def _is_flat(shape: _Shape, contours: int) -> bool:
-    return shape.curves == 0 and shape.contours == contours
-
-
-_SIGNS: Final[tuple[tuple[str, str, str, Callable[[_Shape], bool]], ...]] = (
-    ("comma", ",", "<", lambda s: _is_flat(s, 1) and s.height > 350 and s.low >= -20),
-    ("comma", ",", "∼", lambda s: s.contours == 1 and s.curves > 3 and s.low > 150 and s.width > 3 * s.height),
-    ("period", ".", ">", lambda s: _is_flat(s, 1) and s.height > 350),
-    ("five", "5", "=", lambda s: _is_flat(s, 2) and s.height < 400),
-    ("two", "2", "−", lambda s: _is_flat(s, 1) and s.height < 120),
-    ("one", "1", "+", lambda s: _is_flat(s, 1) and 0.85 < s.width / s.height < 1.15),
-    ("three", "3", "×", lambda s: _is_flat(s, 1) and 0.85 < s.width / s.height < 1.15),
-    ("six", "6", "±", lambda s: _is_flat(s, 2) and 0.75 < s.width / s.height < 1.25),
-    ("nine", "9", "′", lambda s: s.contours == 1 and s.low > 300 and s.width < s.height),
-    ("numbersign", "#", "≤", lambda s: _is_flat(s, 2) and s.width > 1.15 * s.height),
-    ("dollar", "$", "≥", lambda s: _is_flat(s, 2) and s.width > 1.15 * s.height),
-)
-"""Glyph name, the character it is read as, the sign it may be, and the test of its shape."""
-
-
-class Signs:
-    """The sign fonts of one PDF; each font is examined once."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, Mapping[int, Any]] = {}
-        self.found: set[str] = set()
-
-    def read(self, text: str, font: PdfFont) -> str:
-        """Correct the signs in a text drawn in a font; unchanged for fonts of letters."""
-        name = str(font.get("/BaseFont", "")) if font else ""
-        if not name:
-            return text
-        if name not in self._known:
-            self._known[name] = _PI_LAYOUT if _PI_FONT in name else _by_shape(font)
-        table = self._known[name]
-        if not table:
-            return text
-        right = text.translate(table)
-        if right != text:
-            self.found.update(set(right) - set(text))
-        return right
-
-
-def _by_shape(font: PdfFont) -> dict[int, str]:
-    """Character → sign for a font without letters, from the outlines in the file; empty for any other."""
-    descriptor = font.get("/FontDescriptor")
-    descriptor = descriptor.get_object() if descriptor is not None else {}
-    named = str(descriptor.get("/CharSet", "")).split("/")
-    program = descriptor.get("/FontFile3")
-    # most fonts name their letters, and need not be opened
-    if program is None or len(named) > _MAX_GLYPHS or any(len(name) == 1 for name in named):
-        return {}
-    data = program.get_object().get_data()
-    shapes = _shapes(data) if len(data) <= _MAX_FONT_BYTES else {}
-    return {
-        ord(character): sign
-        for name, character, sign, fits in _SIGNS
-        if name in shapes and shapes[name].height > 0 and fits(shapes[name])
-    }
-
-
-def _shapes(data: bytes) -> dict[str, _Shape]:
-    """The outlines of a compact font's glyphs; empty when it has letters or cannot be read."""
-    from fontTools.cffLib import CFFFontSet
-    from fontTools.pens.boundsPen import BoundsPen
-    from fontTools.pens.recordingPen import RecordingPen
-
-    try:
-        fonts = CFFFontSet()
-        fonts.decompile(io.BytesIO(data), None)
-        glyphs = fonts[0].CharStrings
-        names = list(glyphs.keys())
-        if len(names) > _MAX_GLYPHS or any(len(name) == 1 for name in names):
-            return {}
-        shapes = {}
-        for name in set(names) & {name for name, *_ in _SIGNS}:
-            box, drawn = BoundsPen(None), RecordingPen()
-            glyphs[name].draw(box)
-            glyphs[name].draw(drawn)
-            operators = [operator for operator, _ in drawn.value]
-            left, low, right, high = box.bounds or (0, 0, 0, 0)
-            contours, curves = operators.count("moveTo"), operators.count("curveTo")
-            shapes[name] = _Shape(contours, curves, low, right - left, high - low)
-        return shapes
-    except Exception:  # noqa: BLE001 - a damaged font may fail in any way in there; its signs then stay as they are
-        return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
 
@@ -19,6 +19,7 @@ from bioresearcher.papers.pdf_typography import (
     heads_text,
     is_plain_heading,
     is_titled,
+    led_heading,
     look_of,
     number_of,
     stands_alone,
@@ -207,6 +208,15 @@ def _step(lines: list[Line], i: int, writer: _Writer) -> int:
     if run_in:
         writer.body(Line(line.text[run_in:].lstrip(), *_place(line)))
         return i + 1
+    size, led = _led(lines, i, writer)
+    if led:
+        last = lines[i + size - 1]
+        named = replace(last, text=last.text[:led].rstrip(" .:"), font=last.lead_font)
+        _open_section([*lines[i : i + size - 1], named], 0, size, writer)
+        writer.own_size = last.size
+        if last.text[led:].strip():
+            writer.body(replace(last, text=last.text[led:].strip(), lead="", lead_font=""))
+        return i + size
     size = _heading_size(lines, i, writer)
     if size:
         _open_section(lines, i, size, writer)
@@ -221,6 +231,33 @@ def _step(lines: list[Line], i: int, writer: _Writer) -> int:
         writer.own_size = line.size
     writer.body(line)
     return i + 1
+
+
+def _led(lines: Sequence[Line], i: int, writer: _Writer) -> tuple[int, int]:
+    """Lines of the heading with which a paragraph of a main section begins, and its length in the last; else zeros."""
+    if not writer.headings or not i or writer.parent not in ("introduction", "methods", "results", "discussion"):
+        return 0, 0
+    if writer.held and not _SENTENCE_END.search(writer.held[-1].text):
+        return 0, 0
+    size = 1
+    while (
+        size < MOST_HEADING_LINES
+        and i + size < len(lines)
+        and _is_led(lines[i + size - 1], lines[i + size], writer.look)
+    ):
+        size += 1
+    last = lines[i + size - 1]
+    length = led_heading(last, goes_on=size > 1) if last.lead_font in writer.look.lead_fonts else 0
+    return (size, length) if length else (0, 0)
+
+
+def _is_led(line: Line, after: Line, look: Look) -> bool:
+    """Return True if a full line is wholly in a font of such headings, and the next one goes on in it."""
+    if line.lead or line.font not in look.lead_fonts or line.page != after.page or line.text.endswith((".", ":")):
+        return False
+    if len(line.text) < 0.7 * look.width or abs(line.size - after.size) > 0.6 or number_of(after.text):
+        return False
+    return is_titled(line.text) and line.font in (after.lead_font, "" if after.lead else after.font)
 
 
 def _run_in(line: Line, writer: _Writer) -> int:
@@ -355,7 +392,7 @@ def _heading_size(lines: list[Line], i: int, writer: _Writer) -> int:
         return 0
     if _numbered_heading(lines, i, writer):
         return 1
-    apart = stands_alone(lines, i, look)
+    apart = stands_alone(lines, i, look) or _is_minor(line, writer)
     if not apart and not stands_out(line, look):
         return 0
     size = 1
@@ -368,6 +405,12 @@ def _heading_size(lines: list[Line], i: int, writer: _Writer) -> int:
         return 0
     numbered = look.numbered and bool(number_of(text)) and style_of(line) in look.top_styles
     return size if numbered or heads_text(lines, i + size, look) else 0
+
+
+def _is_minor(line: Line, writer: _Writer) -> bool:
+    """Return True for a line in a style of minor headings where a paragraph can begin."""
+    ended = not writer.held or _SENTENCE_END.search(writer.held[-1].text) is not None
+    return ended and line.even and not line.turned and style_of(line) in writer.look.minor_styles
 
 
 def _goes_on(line: Line, after: Line) -> bool:

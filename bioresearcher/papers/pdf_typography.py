@@ -32,13 +32,16 @@ _YEAR: Final = re.compile(r"\b(?:19|20)\d\d[a-z]?\b")
 _NAMES: Final = re.compile(r"[^\W\d_][\w’'-]+,? (?:[A-Z]\.? ?){1,3}[,.:;]|\bet al\b|\bdoi\b|\d+:\s?\d+[-–]\d+")
 _WORD: Final = re.compile(r"[^\W\d_]{3,}")
 _LATIN: Final = re.compile(r"[A-Za-zÀ-ɏ]")
-_NUMBERED: Final = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,3})\.?\s+(?=[^\W\d_])")
+_NUMBERED: Final = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,3})(?:\.\s*|\s+)(?=[^\W\d_])")
 _PLAIN: Final = re.compile(
     r"abstract|introduction|background|((materials?|patients|subjects) and )?methods|experimental procedures"
     r"|results( and discussion)?|discussion( and conclusions?)?|conclusions?|references",
     re.IGNORECASE,
 )
 _SENTENCE_END: Final = re.compile(r"[.!?:][)\]”’\"']*$")
+_CITING: Final = re.compile(r"^(fig|table|scheme|box|note|keywords?|corresp)|et al\.$|[,;]|\b[A-Z]\.$", re.IGNORECASE)
+_LEAST_ALIKE: Final = 3
+"""Headings of one style at least, from which the style is one of headings."""
 MOST_HEADING_LINES: Final = 3
 
 
@@ -57,6 +60,8 @@ class Look:
         gap: Points from one line of running text to the next; 0 where places are not known.
         listed: Numbers of the lines that are entries of a reference list.
         latin: The paper is written in Latin letters.
+        minor_styles: Styles other than the text's in which several short lines stand at the head of paragraphs.
+        lead_fonts: Fonts in which several paragraphs begin with a heading in the line.
     """
 
     body_font: str
@@ -69,6 +74,8 @@ class Look:
     gap: float
     listed: frozenset[int]
     latin: bool
+    minor_styles: frozenset[Style] = frozenset()
+    lead_fonts: frozenset[str] = frozenset()
 
 
 def style_of(line: Line) -> Style:
@@ -118,7 +125,62 @@ def look_of(lines: Sequence[Line]) -> Look:
         gap=median(gaps) if gaps else 0.0,
         listed=listed,
         latin=sum(bool(_LATIN.match(c)) for c in letters) >= 0.7 * len(letters),
+        minor_styles=_minor_styles(prose, (font, size)),
+        lead_fonts=_lead_fonts(prose, (font, size)),
     )
+
+
+def _minor_styles(prose: Sequence[Line], body: tuple[str, float]) -> frozenset[Style]:
+    counts = Counter(style_of(prose[i]) for i in range(1, len(prose) - 1) if _heads_paragraph(prose, i, body))
+    return frozenset(style for style, n in counts.items() if n >= _LEAST_ALIKE)
+
+
+def _heads_paragraph(prose: Sequence[Line], i: int, body: tuple[str, float]) -> bool:
+    """Return True for a line in another font between the end of a sentence, or a heading, and running text."""
+    before, line, after = prose[i - 1], prose[i], prose[i + 1]
+    if line.font == body[0] or not line.even or not 0.85 * body[1] <= line.size or not 4 <= len(line.text) <= 90:
+        return False
+    if after.style == line.style and i + 2 < len(prose):
+        after = prose[i + 2]
+    ended = _SENTENCE_END.search(before.text) is not None or before.font != body[0]
+    below = after.style == body and after.page == line.page and 0 < line.y - after.y < 5 * line.size
+    return (
+        ended and below and abs(line.x - after.x) < 60 and is_titled(line.text) and not line.text.endswith((".", ","))
+    )
+
+
+def _lead_fonts(prose: Sequence[Line], body: tuple[str, float]) -> frozenset[str]:
+    counts = Counter(
+        line.lead_font
+        for before, line in pairwise(prose)
+        if line.lead_font != body[0]
+        and led_heading(line)
+        and (_SENTENCE_END.search(before.text) or before.font != body[0])
+    )
+    return frozenset(font for font, n in counts.items() if n >= _LEAST_ALIKE)
+
+
+def led_heading(line: Line, *, goes_on: bool = False) -> int:
+    """Length of the heading with which a line of running text begins, or which goes on in it; 0 when there is none.
+
+    It is in another font than what follows, a title, and ends with a full stop or a colon.
+    """
+    solid = len("".join(line.lead.split()))
+    named = goes_on or (solid >= 4 and is_titled(line.lead) and _WORD.search(line.lead) is not None)
+    if not named or not 0 < solid <= 120:
+        return 0
+    end = seen = 0
+    while end < len(line.text) and seen < solid:
+        seen += not line.text[end].isspace()
+        end += 1
+    head, rest = line.text[:end], line.text[end:]
+    if "".join(head.split()) != "".join(line.lead.split()):
+        return 0
+    if not head.endswith((".", ":")):
+        if not rest.startswith((". ", ": ")):
+            return 0
+        end, rest = end + 1, rest[1:]
+    return end if re.match(r"\s*[^a-z,;]", rest) and not _CITING.search(head) else 0
 
 
 def _is_numbered(plain: Sequence[Line], prose: Sequence[Line]) -> bool:

@@ -12,7 +12,7 @@ from bioresearcher.report.run_data import RunView
 from bioresearcher.report.summaries import irrelevant_datasets, task_rates, used_papers
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.text.format import as_sentence, count_of, listing
-from bioresearcher.text.visible import one_line
+from bioresearcher.text.visible import LOST, one_line
 
 _FLAT_POWER: Final = re.compile(r"[×x]\s?10[−–-]?\d{1,2}(?![\d.,^])")
 """A factor of ten and more digits, which a power of ten becomes where a font has raised digits of full size."""
@@ -171,6 +171,12 @@ def _gaps(view: RunView) -> Iterable[str]:
         yield (
             f"Protocol steps that rest on a quote with a gap, where the paper's file has a picture: "
             f"{listing(resting, 12)}; look it up in the paper before they are followed"
+        )
+    lost = [s.id for s in steps if any(LOST in link.evidence.text for link in s.links)]
+    if lost:
+        yield (
+            f"Protocol steps that rest on a quote with a sign that the file does not tell ({LOST}): "
+            f"{listing(lost, 12)}; read it on the page before they are followed"
         )
     from_pdf = {p.id for p in view.papers if p.kind == "pdf"}
     doubtful = [

@@ -17,8 +17,9 @@ from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, EncodedStreamObject, NameObject
 
 from bioresearcher.papers.canonical import UnreadablePaper, page_of, paragraphs
-from bioresearcher.papers.pdf import _raised, read_pdf
+from bioresearcher.papers.pdf import read_pdf
 from bioresearcher.papers.pdf_layout import Line, join, tidy, unglued
+from bioresearcher.papers.pdf_page import _raised
 from bioresearcher.papers.quotes import locate
 from bioresearcher.papers.reading_process import load_paper
 from bioresearcher.schemas.paper import Document

@@ -5,9 +5,14 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from fontTools.ttLib.tables._g_l_y_f import Glyph
 from pypdf import PdfReader, PdfWriter, Transformation
+from pypdf.generic import ArrayObject, DecodedStreamObject, DictionaryObject, NameObject, NumberObject
 from test_library_pdf import lines_of, page_with, read
 
 from bioresearcher.papers.reading_process import load_paper
@@ -69,3 +74,69 @@ def test_real_papers_are_not_doubted(shared_data: Path) -> None:
     for path in sorted((shared_data / "fulltext" / "pdf").glob("*.pdf")):
         _, document = load_paper(path)
         assert not [w for w in document.warnings if re.search("white|invisible|sideways|scan", w)], path.name
+
+
+def with_digits(content: bytes, *, damaged: bool = False) -> bytes:
+    """A page with a second font, `/F2`, of three glyphs that the file calls 6: plain, raised, raised in part."""
+    builder = FontBuilder(1000, isTTF=True)
+    names = [".notdef", "six", "six.sups", "six.half"]
+    builder.setupGlyphOrder(names)
+    builder.setupCharacterMap({ord("6"): "six"})
+    shapes = {".notdef": (0, 0), "six": (-10, 700), "six.sups": (330, 750), "six.half": (120, 700)}
+    builder.setupGlyf({name: box(low, high) for name, (low, high) in shapes.items()})
+    builder.setupHorizontalMetrics(dict.fromkeys(names, (500, 0)))
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupPost()
+    file = io.BytesIO()
+    builder.save(file)
+    program, letters = DecodedStreamObject(), DecodedStreamObject()
+    program.set_data(file.getvalue()[: 300 if damaged else None])
+    letters.set_data(
+        b"1 beginbfrange\n<0001> <0002> [<0036> <0036>]\nendbfrange\n1 beginbfchar\n<0003> <0036>\nendbfchar"
+    )
+    writer = PdfWriter(clone_from=io.BytesIO(page_with(content)))
+    descriptor = DictionaryObject({NameObject("/Type"): NameObject("/FontDescriptor")})
+    descriptor[NameObject("/FontFile2")] = writer._add_object(program)
+    held = DictionaryObject({NameObject("/Type"): NameObject("/Font"), NameObject("/DW"): NumberObject(500)})
+    held[NameObject("/Subtype")] = NameObject("/CIDFontType2")
+    held[NameObject("/FontDescriptor")] = descriptor
+    font = DictionaryObject({NameObject("/Type"): NameObject("/Font"), NameObject("/Subtype"): NameObject("/Type0")})
+    font[NameObject("/BaseFont")] = NameObject("/Six")
+    font[NameObject("/Encoding")] = NameObject("/Identity-H")
+    font[NameObject("/DescendantFonts")] = ArrayObject([held])
+    font[NameObject("/ToUnicode")] = writer._add_object(letters)
+    resources: Any = writer.pages[0]["/Resources"]
+    resources["/Font"][NameObject("/F2")] = font
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def box(low: int, high: int) -> Glyph:
+    pen = TTGlyphPen(None)
+    pen.moveTo((0, low))
+    for place in ((400, low), (400, high), (0, high)):
+        pen.lineTo(place)
+    pen.closePath()
+    return pen.glyph()
+
+
+@pytest.mark.parametrize(
+    ("code", "before", "read_as"),
+    [
+        ("0002", "5 \327 10", "5 × 10^6 cells"),
+        ("0001", "5 \327 10", "5 × 106 cells"),
+        ("0003", "5 \327 10", "5 × 106 cells"),
+        ("0002", "as was shown.", "as was shown. [6] cells"),
+        ("0002", "the gene H", "the gene H6 cells"),
+    ],
+)
+def test_digits_that_the_font_draws_raised_are_powers_or_citations(code: str, before: str, read_as: str) -> None:
+    drawn = f"BT /F1 10 Tf 50 200 Td ({before}) Tj /F2 10 Tf <{code}> Tj /F1 10 Tf ( cells were seeded.) Tj ET"
+    found = read(with_digits(lines_of(*VISIBLE) + drawn.encode("latin-1")))
+    assert read_as in found.text
+
+
+def test_digits_of_a_damaged_font_stay_as_they_are() -> None:
+    drawn = b"BT /F1 10 Tf 50 200 Td (in 10) Tj /F2 10 Tf <0002> Tj /F1 10 Tf ( cells.) Tj ET"
+    assert "in 106 cells" in read(with_digits(lines_of(*VISIBLE) + drawn, damaged=True)).text
