@@ -78,7 +78,8 @@ def main() -> None:
     parser.add_argument("--wrong", type=Path, help="JSON file for what was wrong, by article")
     asked = parser.parse_args()
     wrong: dict[str, object] = {}
-    for figure, wrong in measure(asked.folder, asked.half, asked.limit):
+    for figure, found in measure(asked.folder, asked.half, asked.limit):
+        wrong = found
         sys.stdout.write(f"{figure.name}: {figure.value}\n")
     if asked.wrong:
         asked.wrong.write_text(json.dumps(wrong, indent=1, ensure_ascii=False), encoding="utf-8")

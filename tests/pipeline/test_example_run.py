@@ -152,7 +152,7 @@ READERS = {
     "Was anything not answered?": r"Not answered Nothing that was asked",
     "Who answered, at what cost, and when?": r"Answered by rules, no model Cost none Date 20\d\d-",
 }
-"""Questions of a reader, written down before the page was, and the words that answer them."""
+"""Questions of a reader, and the words of the first screen that answer them."""
 
 
 def test_the_first_screen_answers_a_readers_questions(example: RunFolder) -> None:
