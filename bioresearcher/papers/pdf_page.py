@@ -33,7 +33,7 @@ _DIVIDED_UNIT: Final = ("/", "·", "×")
 """Ends of a line that divide a unit: what begins the next one is read with it."""
 
 _UNMAPPED: Final = "\uffff"
-"""How fonts write a glyph for which they name no character."""
+"""Character by which fonts write a glyph that they give no name."""
 _MAX_PAGE_BYTES: Final = 4_000_000  # pypdf parses about half a megabyte a second
 _MAX_PAGE_CHARACTERS: Final = 200_000
 _MINUS: Final = ("−", "–", "-")

@@ -116,8 +116,12 @@ class Answers(Value):
 
     @property
     def found(self) -> tuple[str, ...]:
-        """The first statements that answer, one of each question before a second of any; at most three."""
-        rows = [(q, n, text) for q in self.questions for n, text in enumerate(q.findings)]
+        """The first sentences that answer, one of each question before a second of any; at most three.
+
+        Where no sentence was written (a run of an earlier version, or all failed a check) the findings stand for it.
+        """
+        said = {q.id: tuple(s.text for s in q.sentences) or q.findings for q in self.questions}
+        rows = [(q, n, text) for q in self.questions for n, text in enumerate(said[q.id])]
         rows.sort(key=lambda row: row[1])
         return tuple(
             f"{q.id}{'' if q.state == 'answered' else f', {q.state}'}: {one_line(text, MOST_STATEMENT)}"

@@ -93,7 +93,7 @@ _ALIVE: Final = re.compile(
     r"|gavage|humane endpoints?|body weight|mg/kg|per mouse|burr[- ]hole|post-?operative)",
     re.I,
 )
-"""What is done with animals that live on; to kill them for cells or tissue makes no animal study."""
+"""Acts on animals that live on; to kill them for cells or tissue makes no animal study."""
 _TREATED: Final = 5
 """Different ones of these words from which a protocol at the bench is one with animals."""
 _PAPER_HEADING: Final = re.compile(
