@@ -122,6 +122,13 @@ async def test_a_question_is_answered_with_quotes_of_the_papers_or_not_at_all(la
         assert answer["sentences"] == answer["quotes"] == []
 
 
+async def test_a_number_is_traced_to_its_cell_and_one_that_is_nowhere_is_said(lab: Path) -> None:
+    async with client_of(lab) as client:
+        found = (await call(client, "trace_number", run=FINISHED, number="6.6"))["text"]
+        assert "tasks/T1/outputs/sample_quality.tsv, row 4 (S04), column q25: 6.60625" in found
+        assert "nearest" in (await call(client, "trace_number", run=FINISHED, number="123456.789"))["text"]
+
+
 async def test_services_that_may_not_be_asked_are_a_problem_and_not_an_empty_answer(lab: Path) -> None:
     async with client_of(lab) as client:
         found = await call(client, "search_literature", query="breast cancer", where="services")
