@@ -22,6 +22,8 @@ _INTENSITIES = re.compile(
 )
 _LOGS = re.compile(r"log|(?<![a-z])(rma|gcrma|vst|rlog|voom|z_?scores?)(?![a-z])")
 _NORMALISED = re.compile(r"norm|(?<![a-z])(tmm|vst|rlog|adjusted|corrected|batch)(?![a-z])|scaled(?<!length.scaled)")
+_STANDARD = 0.02
+"""Most by which mean and standard deviation of standardised values are off 0 and 1."""
 _FEW_REPEATS = 0.2
 """Share of whole numbers from which values with decimals are counts: one decimal alone makes a tenth of them whole."""
 
@@ -65,7 +67,11 @@ def _at(known: Sequence[float], share: float) -> float:
 
 def _with_negative(known: Sequence[float]) -> Scale:
     low, quarter, high, top = (_at(known, q) for q in (0, 0.25, 0.99, 1))
-    why = f"values from {low:g} to {top:g}, 99th percentile {high:g}"
+    why = f"values looked at ({low:g} to {top:g}), 99th percentile {high:g}"
+    middle = math.fsum(known) / len(known)
+    spread = math.sqrt(math.fsum((v - middle) ** 2 for v in known) / len(known))
+    if abs(middle) < _STANDARD and abs(spread - 1) < _STANDARD:
+        why += "; mean 0 and standard deviation 1, so that their unit is standard deviations, not log2"
     if high > 100 or (top - low > 50 and quarter > 0):
         return Scale("linear", f"{why}: too large for logarithms")
     return Scale("log2", f"{why}: logarithms or ratios", sure=top - low <= 50)
@@ -77,9 +83,9 @@ def _from_zero(known: Sequence[float], word: str, sums: Sequence[float]) -> Scal
         return Scale("", "all values are 0", sure=False)
     least, middle, high, top = positive[0], _at(positive, 0.5), _at(known, 0.99), known[-1]
     zeros = len(known) - len(positive)
-    why = f"values from {known[0]:g} to {top:g}"
+    why = f"values looked at ({known[0]:g} to {top:g})"
     if top <= 1:
-        return Scale("shares", f"{why}", sure=len(set(positive)) > 2)
+        return Scale("shares", why, sure=len(set(positive)) > 2)
     if _LOGS.search(word) and top <= 50:
         return Scale("log2", f"the name says so, and {why} fit", zeros_missing=zeros > 0 and least >= 8)
     if _is_intensity(word, least, middle, top):

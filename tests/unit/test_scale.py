@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +73,11 @@ def test_a_name_settles_the_values_leave_open() -> None:
 
 def test_few_values_say_nothing() -> None:
     assert judge_scale([1.0, 2.0]).kind == ""
+
+
+def test_standardised_values_are_told_from_log2_and_a_range_is_that_of_what_was_looked_at() -> None:
+    drawn = random.Random(7)
+    found = judge_scale([drawn.gauss(0, 1) for _ in range(2_000)])
+    assert "values looked at (" in found.why
+    assert "their unit is standard deviations, not log2" in found.why
+    assert "standard deviations" not in judge_scale([drawn.gauss(0, 2) for _ in range(2_000)]).why
