@@ -81,6 +81,11 @@ class QuestionAnswer(Value):
     papers: tuple[PaperReading, ...] = Field(default=(), description="reports of the same relation in the papers read")
     left_out: tuple[LeftOut, ...] = Field(default=(), description="sentences that failed a check, with the reason")
 
+    @property
+    def said(self) -> tuple[str, ...]:
+        """The answer's sentences; the findings where none was written, as in a run of an earlier version."""
+        return tuple(s.text for s in self.sentences) or self.findings
+
 
 class RequirementAnswer(Value):
     """The state of a requirement after the run."""
@@ -116,12 +121,8 @@ class Answers(Value):
 
     @property
     def found(self) -> tuple[str, ...]:
-        """The first sentences that answer, one of each question before a second of any; at most three.
-
-        Where no sentence was written (a run of an earlier version, or all failed a check) the findings stand for it.
-        """
-        said = {q.id: tuple(s.text for s in q.sentences) or q.findings for q in self.questions}
-        rows = [(q, n, text) for q in self.questions for n, text in enumerate(said[q.id])]
+        """The first sentences that answer, one of each question before a second of any; at most three."""
+        rows = [(q, n, text) for q in self.questions for n, text in enumerate(q.said)]
         rows.sort(key=lambda row: row[1])
         return tuple(
             f"{q.id}{'' if q.state == 'answered' else f', {q.state}'}: {one_line(text, MOST_STATEMENT)}"

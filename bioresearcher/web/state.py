@@ -53,7 +53,7 @@ class TaskRow:
 
 @dataclass(frozen=True)
 class AskedRow:
-    """A question of the objective with its state; `findings` as they are known so far."""
+    """A question of the objective with its state; `findings`, or the sentences of its answer, as they are known so far."""
 
     id: str
     text: str
@@ -167,7 +167,7 @@ def _asked(
 ) -> Iterator[AskedRow]:
     """Yield the questions with their answers, or, while the run works, with what was found so far."""
     for one in record.answers.questions:
-        yield AskedRow(one.id, one.text, one.state, one.why, one.findings)
+        yield AskedRow(one.id, one.text, one.state, one.why, one.said)
     if record.answers.questions:
         return
     try:

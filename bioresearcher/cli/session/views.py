@@ -62,7 +62,7 @@ def _results(folder: RunFolder) -> str:
     answers = record.answers
     lines = [f"**{md(answers.headline)}**", ""]
     for question in answers.questions:
-        said = question.findings[0] if question.findings else question.why
+        said = question.said[0] if question.said else question.why
         lines.append(f"- {md(question.id)} {question.state}: {md(one_line(question.text, 200))}")
         lines += [f"  {md(one_line(said, MOST_STATEMENT))}"] if said else []
     first = answers.questions[0].id
