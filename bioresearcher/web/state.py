@@ -53,7 +53,7 @@ class TaskRow:
 
 @dataclass(frozen=True)
 class AskedRow:
-    """A question of the objective with its state; `findings`, or the sentences of its answer, as they are known so far."""
+    """A question with its state; `findings`, or the sentences of its answer, as they are known so far."""
 
     id: str
     text: str
