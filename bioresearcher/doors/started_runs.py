@@ -17,6 +17,8 @@ MOST_RUNS: Final = 2
 """Runs of one server side by side; each may need half a gigabyte of memory and all processors."""
 _FOLDER: Final = "run folder: "
 _LOOK_S: Final = 0.2
+_outliving: list[subprocess.Popen[bytes]] = []
+"""Processes that may outlive the server that started them; Python warns of one that is forgotten while it runs."""
 
 
 class StartedRuns:
@@ -61,6 +63,7 @@ class StartedRuns:
                 if process.poll() is not None:
                     log.unlink(missing_ok=True)
             self._processes[folder.name] = process
+            _outliving[:] = [p for p in (*_outliving, process) if p.poll() is None]
             return folder
         finally:
             self._starting -= 1
