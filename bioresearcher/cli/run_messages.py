@@ -58,6 +58,7 @@ def answer_lines(answers: Answers) -> list[str]:
         lines += [f"     {one_line(question.why, 400)}"] if question.why else []
         lines += [f"     to settle it: {one_line(question.mend, 300)}"] if question.mend else []
     lines += [f"  found, {said}" for said in answers.found]
+    lines += [f"  found beside the questions, {b.findings[0]}: {one_line(b.text, 400)}" for b in answers.beside[:3]]
     lines += [f"  not understood: {one_line(text, 300)}" for text in answers.not_understood[:MOST_QUESTIONS]]
     for row in answers.requirements:
         if row.state != "answered":

@@ -131,6 +131,7 @@ class FirstPage:
     more: int
     left_out: int
     not_answered: tuple[tuple[str, str], ...]
+    beside: tuple[AnswerLine, ...]
     caveats: tuple[str, ...]
     other_caveats: int
     judged: tuple[str, ...]
@@ -159,6 +160,7 @@ def first_page(view: RunView, most: int = MOST_WORDS) -> FirstPage:
         more=len(short) - len(named),
         left_out=sum(len(q.left_out) for q in told.questions),
         not_answered=tuple(_not_answered(view)),
+        beside=told.beside,
         caveats=caveats,
         other_caveats=max(0, len(every) - len(caveats)),
         judged=tuple(

@@ -113,6 +113,14 @@ def _open(page: FirstPage) -> Iterable[str]:
     )
     if len(rows) > MOST_NOT_ANSWERED:
         yield from (f"And {len(rows) - MOST_NOT_ANSWERED} more: answer.json.", "")
+    if page.beside:
+        yield from ("### Found beside the questions", "")
+        yield from (
+            "Stated by the registered script. The questions as they were understood do not ask for it, so it was not "
+            "held against one: check whether it answers the objective.",
+            "",
+        )
+        yield from md_list((f"{md(clip(b.text, 400))} ({b.findings[0]})" for b in page.beside), "")
 
 
 def _caveats(page: FirstPage) -> Iterable[str]:

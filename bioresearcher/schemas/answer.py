@@ -12,6 +12,8 @@ from bioresearcher.text.visible import one_line
 
 MOST_FOUND, MOST_STATEMENT = 3, 400
 """Statements that the end of a run repeats, and characters of each."""
+MOST_BESIDE = 6
+"""Results beside the questions that are kept."""
 MOST_REASON = 200
 """Characters of the reason that a headline repeats."""
 
@@ -105,6 +107,10 @@ class Answers(Value):
     not_understood: tuple[str, ...] = Field(default=(), description="words bound to nothing, each with the reason")
     page: tuple[PageAnswer, ...] = Field(default=(), description="the reviewer's closed questions about the first page")
     notes: tuple[str, ...] = Field(default=(), description="caveats of the answer as a whole")
+    beside: tuple[AnswerLine, ...] = Field(
+        default=(),
+        description="results of the registered script that no bound question asks for, where one is not answered",
+    )
 
     def count(self, state: AnswerState) -> int:
         """Count the questions in a state."""

@@ -9,7 +9,15 @@ import re
 from collections.abc import Mapping, Sequence
 
 from bioresearcher.execution.question_check import Asked, answering
-from bioresearcher.schemas.answer import Answers, AnswerState, QuestionAnswer, RequirementAnswer, SentenceRole
+from bioresearcher.schemas.answer import (
+    MOST_BESIDE,
+    AnswerLine,
+    Answers,
+    AnswerState,
+    QuestionAnswer,
+    RequirementAnswer,
+    SentenceRole,
+)
 from bioresearcher.schemas.ask_answer import CitedFinding
 from bioresearcher.schemas.base import Requirement
 from bioresearcher.schemas.execution import DryLabTask, Finding, Outcome, TaskRecord
@@ -17,6 +25,8 @@ from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, Question, Questions, Unbound
 
 _DATA = re.compile(r"^(?:DATA:\s*)+")
+_COMPARING = frozenset({"difference", "association", "time to event", "prediction", "enrichment", "synthesis"})
+"""Kinds of results that may answer an objective; descriptions and overviews prepare one."""
 _NO_STEP = "no step of the protocol carries it out"
 
 
@@ -61,13 +71,39 @@ def answer_questions(
         for q in questions.questions
         if (rows := sets.of(q.id)) and (said := not_the_score(q, rows, tasks, done))
     }
+    states = tuple(
+        _question(q, questions, sets.of(q.id), tasks, done, doubts.get(q.id, "")) for q in questions.questions
+    )
     return Answers(
-        questions=tuple(
-            _question(q, questions, sets.of(q.id), tasks, done, doubts.get(q.id, "")) for q in questions.questions
-        ),
+        questions=states,
+        beside=_beside(states, protocol, tasks, done),
         requirements=tuple(_requirement(r, questions, protocol, tasks, done, doubts) for r in requirements),
         not_understood=tuple(_unbound(u) for u in questions.not_understood),
     )
+
+
+def _beside(
+    states: Sequence[QuestionAnswer],
+    protocol: Protocol | None,
+    tasks: Sequence[DryLabTask],
+    done: Mapping[str, TaskRecord],
+) -> tuple[AnswerLine, ...]:
+    """Return results that an author's registered script states and no question asks for, where one is not answered.
+
+    Questions are bound before the author looks: what it then plans, such as pairs that only titles tell, may answer
+    the objective all the same. Rules plan nothing beyond the questions, so theirs are not told.
+    """
+    if protocol is None or protocol.origin == "offline" or all(q.state == "answered" for q in states):
+        return ()
+    told = {t for q in states for t in q.tasks}
+    found = [
+        AnswerLine(text=f.statement, findings=(f"{t.id}.{n}",), origin="model")
+        for t in tasks
+        if t.id not in told and (record := done.get(t.id)) is not None and record.verified
+        for n, f in enumerate(record.findings, 1)
+        if f.result is not None and f.result.kind in _COMPARING
+    ]
+    return tuple(found[:MOST_BESIDE])
 
 
 def citable(

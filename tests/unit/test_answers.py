@@ -106,6 +106,23 @@ def test_a_requirement_is_met_by_what_was_carried_out_only() -> None:
     assert lost.requirements[0].why == "nothing does it"
 
 
+def test_results_of_a_models_script_stand_beside_questions_that_are_not_answered() -> None:
+    panel = Finding(statement="2 of 38 are called wrong.", result=Result(kind="prediction", n=38, population="d"))
+    overview = Finding(statement="38 samples.", result=Result(kind="description", n=38, population="d"))
+    own = TASK.model_copy(update={"id": "T2", "questions": ()})
+    done = record(Outcome.VERIFIED, findings=(overview, panel)).model_copy(update={"task_id": "T2"})
+    plan = Protocol(id="p", title="p", objective_id="o", parts=(), origin="model")
+    asked = Questions(questions=(question(cannot="nothing names the independent set"),))
+    for origin, beside in (("model", ["T2.2"]), ("offline", [])):
+        planned = plan.model_copy(update={"origin": origin})
+        found = answer_questions(asked, AnalysisSets(sets=(ROWS,)), (), planned, (own,), (done,))
+        assert [b.findings[0] for b in found.beside] == beside
+        assert found.nothing, "what no question asks for answers none"
+        assert ("  found beside the questions, T2.2: 2 of 38 are called wrong." in answer_lines(found)) is bool(beside)
+    failed = done.model_copy(update={"outcome": Outcome.BAD_OUTPUT})
+    assert answer_questions(asked, AnalysisSets(sets=(ROWS,)), (), plan, (own,), (failed,)).beside == ()
+
+
 def scored(*, agree: bool) -> Answers:
     asked = question().model_copy(update={"measure": Measure(kind="signature", names=("WANG",))})
     read = TASK.model_copy(update={"inputs": (TaskInput(name="expression", dataset="d", file="expression"),)})
