@@ -282,6 +282,13 @@ def _reason(record: TaskRecord) -> str:
     return f"{record.outcome}: {_DATA.sub('', record.message) or 'no reason was recorded'}"
 
 
+def _left_undone(protocol: Protocol, requirement: str) -> str:
+    """Return what the plan itself says that it does not do of a requirement, which its steps only prepare."""
+    named = re.compile(rf"\b{re.escape(requirement)}\b")
+    said = (f"the plan leaves out: {n.what.rstrip('.')} ({n.why})" for n in protocol.not_done if named.search(n.what))
+    return next(said, "")
+
+
 def _requirement(
     requirement: Requirement,
     questions: Questions,
@@ -304,6 +311,7 @@ def _requirement(
     else:
         served = {q for t in tasks if {*t.step_ids} & {*carried} for q in t.questions}
         lacking = [_lost(lost)] if lost else []
+        lacking += filter(None, [_left_undone(protocol, requirement.id) if protocol else ""])
         lacking += dict.fromkeys(doubts[q] for q in sorted(served & {*doubts}))
         if lacking:
             state = "partly answered"

@@ -6,7 +6,7 @@ from bioresearcher.cli.run_messages import answer_lines
 from bioresearcher.schemas.answer import Answers, QuestionAnswer
 from bioresearcher.schemas.base import Requirement
 from bioresearcher.schemas.execution import DryLabTask, Finding, Outcome, Result, TaskInput, TaskOutput, TaskRecord
-from bioresearcher.schemas.protocol import Coverage, Protocol
+from bioresearcher.schemas.protocol import Coverage, NotDone, Protocol
 from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, FlowStep, Measure, Question, Questions, Unbound
 from bioresearcher.stages.answers import answer_questions, flow_text
 
@@ -102,6 +102,13 @@ def test_a_requirement_is_met_by_what_was_carried_out_only() -> None:
     assert told(asked, record(Outcome.VERIFIED, findings=(FOUND,)), coverage=met).requirements[0].state == "answered"
     planned = told(asked, record(Outcome.RUNTIME, "it stopped"), coverage=met).requirements[0]
     assert (planned.state, planned.why) == ("not answered", "step 1.1 planned, but nothing of it was carried out")
+    undone = NotDone(what="The error in the independent samples (R1)", why="No file holds them.")
+    plan = Protocol(id="p", title="p", objective_id="o", parts=(), coverage=(met,), origin="model", not_done=(undone,))
+    asks = (Requirement(id="R1", text="The error in the independent set"),)
+    (row,) = answer_questions(
+        asked, AnalysisSets(sets=(ROWS,)), asks, plan, (TASK,), (record(Outcome.VERIFIED, findings=(FOUND,)),)
+    ).requirements
+    assert (row.state, "No file holds them." in row.why) == ("partly answered", True), "its steps only prepare it"
     lost = told(asked, coverage=Coverage(requirement="R1", steps=(), met=False, reason="nothing does it"))
     assert lost.requirements[0].why == "nothing does it"
 

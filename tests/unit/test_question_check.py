@@ -349,7 +349,7 @@ async def test_right_columns_read_wrongly_are_not_seen(name: str, tmp_path: Path
         ("Spearman rho", "correlation"),
         ("AUROC", "area under the curve"),
         ("normalized_enrichment_score", "enrichment score"),
-        ("fold change", ""),
+        ("fold change", "fold change"),
         ("log hazard ratio", ""),
         ("balanced error rate", ""),
         ("hazard ratio", "hazard ratio"),
