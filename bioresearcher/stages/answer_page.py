@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from bioresearcher.errors import AnswerError
@@ -133,11 +134,14 @@ def page_text(material: AnswerMaterial, answers: Answers) -> str:
 
 
 async def _asked(caller: ModelClient, material: AnswerMaterial, answers: Answers) -> tuple[PageAnswer, ...] | None:
-    """Ask the reviewer; an answer without words of the page that deny a question is not counted against it."""
+    """Ask the reviewer; an answer without words of the page that deny a question is not counted against it.
+
+    No rule of the backend stands in for an answer that cannot be used: `judged_by_rule` stands beside it already.
+    """
     page = page_text(material, answers)
     values = JudgePageInput(objective=material.objective.text, page=page, questions=QUESTIONS)
     try:
-        judged = await ask(caller, JUDGE_PAGE, values)
+        judged = await ask(replace(caller, rules=None), JUDGE_PAGE, values)
     except AnswerError as error:
         note(caller, JUDGE_PAGE, f"the page was judged by rule alone: {error.message}")
         return None
