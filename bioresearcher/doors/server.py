@@ -116,6 +116,7 @@ class Desk:
             await ctx.report_progress(seconds, message=f"{doing}, {seconds:.0f} s")
 
         async with self._slots:
+            await beat(0)
             return await await_command(command, beat)
 
     async def review_protocol(
