@@ -14,6 +14,7 @@ from bioresearcher.analysis.contrasts import NotBoundError, choose_contrast, con
 from bioresearcher.analysis.endpoints import bind_endpoint
 from bioresearcher.analysis.measures import Ask, measure_of, number_as_measure, outcome_of, several_outcomes
 from bioresearcher.analysis.mentions import Lexicon, is_number, levels_of, mend_line, mend_of
+from bioresearcher.analysis.methods import with_methods
 from bioresearcher.analysis.reading import read_wishes
 from bioresearcher.analysis.sentences import question_text
 from bioresearcher.analysis.terms import endpoints_named, kinds_in, methods_named, word
@@ -24,7 +25,6 @@ from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.question import (
     Contrast,
-    EffectMeasure,
     Endpoint,
     Filter,
     Measure,
@@ -68,13 +68,11 @@ def bind_questions(objective: Objective, data: Sequence[Data]) -> Questions:
     if not measured or not text.tokens:
         kinds = asks or [Ask("description", ((0, len(text.raw)),))]
         said = "; ".join(["there is no data set with samples", *_studies([d.dataset for d in data])])
-        named = Wishes(text, methods=methods_named(text))
+        named = methods_named(text)
         unanswered = [
-            _with_methods(
+            with_methods(
                 Question(id=f"A{n}", kind=a.kind, text=a.words(text) or objective.text, words=a.words(text)),
-                a,
-                text,
-                named,
+                [(m, one) for m, one in named if a.has(text, one.first)],
             ).model_copy(update={"cannot": said})
             for n, a in enumerate(kinds, 1)
         ]
@@ -163,8 +161,9 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
         compared = [c for c in compared if c.column == outcome]
     asked = kind in ("difference", "enrichment") or (kind == "prediction" and not timed)
     if asked and not compared and not by:
-        population, compared_from = _population_as_contrast(population, weak, lexicon)
-        by = compared_from or [n for n in columns if not is_number(lexicon.columns[n]) and n not in measure.names][:1]
+        by = [n for n in columns if not is_number(lexicon.columns[n]) and n not in measure.names][:1]
+        if not by:  # a level that limits the population is compared only where no column is named for it
+            population, by = _population_as_contrast(population, weak, lexicon)
     exposures = [] if listed else [n for n in columns if n not in (outcome, *measure.names)]
     if kind == "time to event" and measure.kind == "none" and not by and all(c.single for c in compared):
         by = exposures[:1]
@@ -203,7 +202,7 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
         words=ask.words(text),
     )
     question = _with_terms(question, ask, text, wishes, lexicon)
-    question = _with_methods(question, ask, text, wishes)
+    question = with_methods(question, [(m, n) for m, n in wishes.methods if ask.has(text, n.first)])
     if wishes.paired and re.search(re.escape(wishes.paired), ask.words(text)):
         pair = pair_column(data.dataset)
         if pair:
@@ -342,35 +341,6 @@ def _with_terms(question: Question, ask: Ask, text: Text, wishes: Wishes, lexico
         limited = {f.column for f in question.population}
         adjust = [c.name for c in lexicon.columns.values() if c.role == "covariate" and c.name not in taken | limited]
     return question.model_copy(update={"adjust": tuple(adjust), "blocks": tuple(blocks)})
-
-
-def _with_methods(question: Question, ask: Ask, text: Text, wishes: Wishes) -> Question:
-    """Add the model and test that the words of a question name, and the effect measure."""
-    named = [(m, n) for m, n in wishes.methods if ask.has(text, n.first)]
-    model = next((m.name for m, _ in named if m.form == "model"), "")
-    if question.kind == "synthesis":
-        model = "meta-analysis"  # random effects of studies are no mixed model of rows
-        named = [(m, n) for m, n in named if m.form != "analysis"]
-    if question.kind != "association":
-        named = [(m, n) for m, n in named if m.name != "roc curve"]  # of a model's predictions, its own measure
-    test = next((m.name for m, _ in named if m.form == "test"), "")
-    other = next((m.name for m, _ in named if m.form == "analysis" and m.name != "kaplan-meier"), "")
-    effect: EffectMeasure = ""
-    if question.kind == "time to event":
-        effect = "hazard ratio"
-    elif model == "logistic regression":
-        effect = "odds ratio"
-    elif question.kind == "difference":
-        effect = "log2 fold change" if question.measure.kind in ("features", "gene") else "difference of means"
-    elif question.kind == "association" and other == "roc curve":
-        effect = "area under the curve"
-    elif question.kind == "association" and question.measure.kind == "column":
-        effect = "odds ratio" if question.contrast and question.contrast.levels else "regression coefficient"
-    elif question.kind == "association":
-        effect = "correlation"
-    elif question.kind == "enrichment":
-        effect = "enrichment score"
-    return question.model_copy(update={"model": other or model, "test": test, "effect": effect})
 
 
 def unit_of(dataset: Dataset) -> str:

@@ -33,6 +33,8 @@ def question_text(question: Question) -> str:
     named = [n for n in (question.model, question.test) if n]
     if named:
         parts.append(f"by {' and '.join(named)}")
+    if question.derived:
+        parts.append(", ".join(f"{d.name} read from {d.source}" for d in question.derived))
     where = f" ({question.dataset})" if question.dataset else ""
     return f"{'; '.join(parts)}{where}."
 

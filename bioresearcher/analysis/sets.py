@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from bioresearcher.analysis.bench_tables import bench_table
+from bioresearcher.analysis.derived import sheet_of, with_derived
 from bioresearcher.analysis.flow import Rows, analyse
 from bioresearcher.analysis.flow_figure import flow_svg
 from bioresearcher.audit.tables import Sheet, read_names, read_sheet
@@ -103,6 +104,8 @@ def _make(question: Question, dataset: Dataset, folder: Path) -> tuple[AnalysisS
         every = AnalysisSet(id=question.id, question=question.id, source=dataset.id, start=n, n=n, units=n)
         return every.model_copy(update={"population": dataset.id, "same_as_source": True}), dataset
     sheet, names = read_sheet(dataset), read_names(dataset)
+    if question.derived:
+        sheet = with_derived(sheet_of(sheet, names), question.derived)
     if not sheet.columns:
         count = len(names.samples) if names else 0
         whole = question.kind in _WHOLE and count > 0
@@ -143,7 +146,12 @@ def one_time(question: Question) -> Question:
 
 def _is_whole(question: Question, sheet: Sheet, rows: Rows) -> bool:
     """True if a question asks for the rows and cells of the data set as they are: only unknown ones are left out."""
-    if not sheet.sample_column or question.population or (question.endpoint and question.endpoint.censored_time_column):
+    if (
+        question.derived
+        or not sheet.sample_column
+        or question.population
+        or (question.endpoint and question.endpoint.censored_time_column)
+    ):
         return False
     for step in rows.steps:
         unknown = step.reason.endswith(("is not known", "time or event")) or step.reason == "not in the matrix"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bioresearcher.analysis.sets import SETS
+from bioresearcher.audit.audit import audit
 from bioresearcher.execution.folders import LIMITS
 from bioresearcher.graph.added_files import Added, digests_of_data, digests_of_papers
 from bioresearcher.graph.revisions import recorded, with_revisions
@@ -85,6 +86,7 @@ class RunContext:
         unreachable: Names of sources that failed in this process and are not asked again.
         shown_gates: Names of approvals that were shown in this process.
         registered_at: Time of the registration in the run that is replayed; None: it is registered now.
+        audits: The last audit of this process, with what was audited; use `audited`.
     """
 
     caller: ModelClient
@@ -103,6 +105,7 @@ class RunContext:
     unreachable: set[str] = field(default_factory=set)
     shown_gates: set[str] = field(default_factory=set)
     registered_at: datetime | None = None
+    audits: list[tuple[tuple[Dataset, ...], Objective, Audit]] = field(default_factory=list)
 
     @property
     def objective(self) -> Objective:
@@ -135,6 +138,15 @@ class RunContext:
         digests = digests_of_papers(self.own.records, self.own.papers) | digests_of_data(self.own.datasets)
         digests |= self.own.pubmed_files.digests() if self.own.pubmed_files else {}
         return dict(sorted((digests | self.added.digests()).items()))
+
+    def audited(self, datasets: tuple[Dataset, ...]) -> Audit:
+        """Audit data sets; the same ones are audited once, though questions are asked before and after the approval."""
+        for known, objective, found in self.audits:
+            if known == datasets and objective == self.objective:
+                return found
+        found = audit(datasets, self.objective)
+        self.audits[:] = [(datasets, self.objective, found)]
+        return found
 
     def bench(self) -> DesignContext:
         """Read the designer's material from the run folder."""

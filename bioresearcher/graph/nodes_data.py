@@ -7,7 +7,6 @@ import hashlib
 
 from langgraph.runtime import Runtime
 
-from bioresearcher.audit.audit import audit
 from bioresearcher.audit.prepare import prepare
 from bioresearcher.audit.views import make_views
 from bioresearcher.errors import InputError
@@ -33,7 +32,7 @@ async def audit_data(state: RunState, runtime: Runtime[RunContext]) -> Update:
     c = runtime.context
     given = tuple(c.folder.read(Dataset, "datasets", f"{d}.json") for d in state["datasets"])
     given = tuple(d for d in given if d.files and d.prepared_from is None)
-    found = await asyncio.to_thread(audit, given, c.objective)
+    found = await asyncio.to_thread(c.audited, given)
     c.folder.write(found, FACTS)
     said = f"{len(found.facts)} facts about {len(given)} data sets, {len(found.proposals)} proposals"
     c.caller.events.emit("note", "audit_data", "info", said)

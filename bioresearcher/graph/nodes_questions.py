@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from langgraph.runtime import Runtime
 
 from bioresearcher.analysis.bind import Data, bind_questions
+from bioresearcher.analysis.derived import sheet_of
 from bioresearcher.analysis.sentences import questions_lines
 from bioresearcher.analysis.sets import SETS, Made, make_sets
-from bioresearcher.audit.tables import read_names
+from bioresearcher.audit.tables import Sheet, read_names, read_sheet
 from bioresearcher.errors import InputError
 from bioresearcher.graph.approvals import SELECTION, decisions_at
 from bioresearcher.graph.context import ANALYSIS, QUESTIONS, RunContext
@@ -22,7 +23,7 @@ from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.question import Question, Questions
 from bioresearcher.schemas.run import Decision
 from bioresearcher.stages.describe_data import proposed_notes
-from bioresearcher.stages.questions import propose_questions
+from bioresearcher.stages.questions import Source, propose_questions
 
 _ID = re.compile(r"A\d+")
 _WITHOUT_DATA = (
@@ -41,22 +42,10 @@ async def ask_questions(state: RunState, runtime: Runtime[RunContext]) -> Update
 
 
 async def settled_questions(c: RunContext, ids: Sequence[str], made: Sequence[Decision] = ()) -> Questions:
-    """Bind the objective by rule, and by a model what the rules could not."""
-    questions = await asyncio.to_thread(bound_questions, c, ids, made)
-    known = [c.folder.read(Dataset, "datasets", f"{i}.json") for i in ids]
-    told = proposed_notes(d for d in known if d.prepared_from is None and d.analysis_of is None)
-    questions = questions.model_copy(update={"notes": (*questions.notes, *told)}) if told else questions
-    if c.caller.by_rule:
-        return questions
-    data = await asyncio.to_thread(_with_names, [d for d in known if d.files and d.analysis_of is None])
-    return await propose_questions(c.caller, c.objective, questions, {d.dataset.id: d for d in data})
+    """Bind the objective to the data sets with these ids: by rule, then by a model with the audit's facts at hand.
 
-
-def bound_questions(c: RunContext, ids: Sequence[str], made: Sequence[Decision] = ()) -> Questions:
-    """Bind the objective to the data sets with these ids; those that are not fetched yet have no columns to bind to.
-
-    What a person said to make it clearer counts as part of the objective, and questions that a person dropped are left
-    out.
+    Data sets that are not fetched yet have no columns to bind to. What a person said to make the objective clearer
+    counts as part of it, and questions that a person dropped are left out.
     """
     known = [c.folder.read(Dataset, "datasets", f"{i}.json") for i in ids]
     at_hand = [d for d in known if d.files and d.prepared_from is None and d.analysis_of is None]
@@ -66,14 +55,25 @@ def bound_questions(c: RunContext, ids: Sequence[str], made: Sequence[Decision] 
     if not known and _without_data(c):
         return Questions(notes=(_WITHOUT_DATA,))
     said = [d.comment for d in made if d.comment and d.more]
-    text = " ".join([c.objective.text.rstrip(), *said])
-    questions = bind_questions(c.objective.model_copy(update={"text": text}), _with_names(at_hand))
+    objective = c.objective.model_copy(update={"text": " ".join([c.objective.text.rstrip(), *said])})
+    sources = await asyncio.to_thread(_sources, at_hand)
+    questions = await asyncio.to_thread(bind_questions, objective, [s.data for s in sources])
+    if not c.caller.by_rule:
+        facts = (await asyncio.to_thread(c.audited, tuple(at_hand))).facts
+        measured = {s.data.dataset.id: s for s in sources if s.sheet.columns}
+        questions = await propose_questions(c.caller, objective, questions, measured, facts)
+    told = proposed_notes(at_hand)
     dropped = dropped_questions(made)
-    left = tuple(q for q in questions.questions if q.id not in dropped)
-    questions = questions.model_copy(update={"questions": left, "origin": "human" if said or dropped else "offline"})
-    briefs = c.bench().briefs
+    questions = questions.model_copy(
+        update={
+            "questions": tuple(q for q in questions.questions if q.id not in dropped),
+            "notes": (*questions.notes, *told),
+            "origin": "human" if said or dropped else questions.origin,
+        }
+    )
     if not c.caller.by_rule:  # a model writes code for what no skill does
         return questions
+    briefs = c.bench().briefs
     kinds = {k for b in briefs for k in b.contract.answers}
     settled = tuple(_settled(q, unanswered(q, briefs), never=q.kind not in kinds) for q in questions.questions)
     return questions.model_copy(update={"questions": _within_limit(c, settled, at_hand)})
@@ -114,8 +114,8 @@ def _settled(question: Question, reason: str, *, never: bool) -> Question:
     return question.model_copy(update={"cannot": f"{reason}{more}", "mend": "" if never else question.mend})
 
 
-def _with_names(datasets: Sequence[Dataset]) -> list[Data]:
-    """Data sets with the names of their features, and all gene sets at hand."""
+def _sources(datasets: Sequence[Dataset]) -> list[Source]:
+    """Data sets with the names of their features, all gene sets at hand, and their sample sheets."""
     sets = tuple(name for d in datasets for f in d.files for name in f.entries)
     found = []
     for dataset in datasets:
@@ -123,7 +123,11 @@ def _with_names(datasets: Sequence[Dataset]) -> list[Data]:
             names = read_names(dataset)
         except InputError:
             names = None
-        found.append(Data(dataset, frozenset(names.features) if names else frozenset(), sets))
+        try:
+            sheet = sheet_of(read_sheet(dataset), names)
+        except InputError:
+            sheet = Sheet()
+        found.append(Source(Data(dataset, frozenset(names.features) if names else frozenset(), sets), sheet))
     return found
 
 

@@ -28,7 +28,6 @@ from bioresearcher.schemas.protocol import (
     StepInput,
     StepOutput,
 )
-from bioresearcher.schemas.question import Filter, Question, Unbound
 from bioresearcher.schemas.review import CheckFinding, RankedFinding
 from bioresearcher.schemas.skill import SkillContract
 
@@ -331,37 +330,3 @@ class RevisedPart(Value):
     drop_part: bool = Field(default=False, description="whether the whole part is to be taken out")
     reason: str = Field(default="", description="what was done for the comment", json_schema_extra=SENTENCE)
     not_done: str = Field(default="", description="what of the comment cannot be done, and why; empty when all was")
-
-
-class AskQuestionsInput(Value):
-    """Input of `designer/ask_questions`: what rules could not bind."""
-
-    objective: Objective
-    dataset: Dataset
-    questions: tuple[Question, ...]
-    not_understood: tuple[Unbound, ...] = ()
-
-
-class QuestionProposal(Value):
-    """A question as it may be bound; every name in it is checked against the data."""
-
-    id: str
-    population: tuple[Filter, ...] = ()
-    time_column: str = ""
-    event_column: str = ""
-    compared_column: str = ""
-    levels: tuple[str, ...] = ()
-    reference: str = ""
-    genes: tuple[str, ...] = ()
-    gene_sets: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
-    pair: str = ""
-    blocks: tuple[str, ...] = ()
-    adjust: tuple[str, ...] = ()
-
-
-class QuestionProposals(Value):
-    """Proposals for the questions that were listed."""
-
-    questions: tuple[QuestionProposal, ...]
-    understood: tuple[str, ...] = Field(default=(), description="words not understood before that the proposals hold")

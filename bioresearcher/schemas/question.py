@@ -58,6 +58,31 @@ class Measure(Value):
     words: str = ""
 
 
+class DerivedColumn(Value):
+    """A column that a sheet does not have, read off one that it has: by its cells, or by a field of its texts.
+
+    Cells that are neither listed nor have the field are not known.
+    """
+
+    name: str
+    source: str = Field(description="column of the sheet it is read from")
+    levels: tuple[tuple[str, tuple[str, ...]], ...] = Field(
+        default=(), description="(level, cells of the source that mean it); empty where a field of the text is taken"
+    )
+    separator: str = Field(default="", description="sign or text at which the cells are split into fields")
+    field: int = Field(default=0, description="the field that is taken, the first being 1")
+    reason: str = Field(default="", description="why the source says this")
+    facts: tuple[str, ...] = Field(default=(), description="ids of the facts that it rests on")
+
+    def of(self, cell: str) -> str:
+        """Return the level that a cell of the source means; the empty string where it means none."""
+        text = cell.strip()
+        if self.levels:
+            return next((level for level, cells in self.levels if text in cells), "")
+        parts = text.split(self.separator) if self.separator else []
+        return parts[self.field - 1].strip() if 0 < self.field <= len(parts) else ""
+
+
 class Endpoint(Value):
     """Event and time of a time-to-event question."""
 
@@ -183,6 +208,9 @@ class Question(Value):
     endpoint: Endpoint | None = None
     contrast: Contrast | None = None
     pair: str = Field(default="", description="column that says which rows belong together; empty when not paired")
+    derived: tuple[DerivedColumn, ...] = Field(
+        default=(), description="columns among these that the data do not have as such, and how they are read"
+    )
     blocks: tuple[str, ...] = Field(default=(), description="columns, such as batches, that the model must hold")
     adjust: tuple[str, ...] = Field(default=(), description="columns that the estimate is adjusted for")
     alternatives: tuple[str, ...] = Field(

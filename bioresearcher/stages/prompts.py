@@ -10,6 +10,7 @@ from bioresearcher.schemas import ask_design as design
 from bioresearcher.schemas import ask_judge as judge
 from bioresearcher.schemas import ask_literature as literature
 from bioresearcher.schemas import ask_program as program
+from bioresearcher.schemas import ask_questions as asked
 from bioresearcher.schemas import ask_review as review
 from bioresearcher.schemas.conversation import ActionTurn
 from bioresearcher.schemas.paper import PaperAnswers, QueryPlan
@@ -25,7 +26,7 @@ JUDGE_REFERABILITY = Prompt(
 )
 ANSWER_QUESTION = Prompt("literature/answer_question", literature.AnswerQuestionInput, literature.AnswerDraft)
 _AUTHOR, _REVIEWER, _PROGRAMMER = "designer/opening", "reviewer/opening", "programmer/opening"
-ASK_QUESTIONS = Prompt("designer/ask_questions", design.AskQuestionsInput, design.QuestionProposals)
+ASK_QUESTIONS = Prompt("designer/ask_questions", asked.AskQuestionsInput, asked.QuestionProposals)
 EXPLORE_DATA = Prompt("designer/explore_data", design.ExploreDataInput, ActionTurn, _AUTHOR)
 PLAN_PROTOCOL = Prompt("designer/plan_protocol", design.PlanProtocolInput, design.ProtocolPlan, _AUTHOR)
 WRITE_STEPS = Prompt("designer/write_steps", design.WriteStepsInput, design.StepsDraft, _AUTHOR)

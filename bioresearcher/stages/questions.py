@@ -1,172 +1,256 @@
-"""Questions that rules could not bind, proposed by a model and checked against the data by code."""
+"""Questions that a model binds to the data with the audit's facts at hand; rules read them first, and check every name.
+
+What the rules bound and the model leaves out needs its reason; what is refused stays a question that is not answered.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from bioresearcher.analysis.alternatives import set_apart, with_alternatives
 from bioresearcher.analysis.bind import Data, is_settled
-from bioresearcher.analysis.contrasts import NotBoundError, contradiction, contrast_of
-from bioresearcher.analysis.endpoints import censored_time, event_cells
-from bioresearcher.analysis.mentions import is_number, levels_of
 from bioresearcher.analysis.sentences import question_text
-from bioresearcher.analysis.wishes import Compared
+from bioresearcher.audit.tables import Sheet
 from bioresearcher.errors import AnswerError
 from bioresearcher.llm.ask import ModelClient, ask
-from bioresearcher.schemas.ask_design import AskQuestionsInput, QuestionProposal
+from bioresearcher.schemas.ask_questions import (
+    AskQuestionsInput,
+    ColumnTexts,
+    NotHeld,
+    QuestionProposal,
+    QuestionProposals,
+)
 from bioresearcher.schemas.base import Objective
-from bioresearcher.schemas.dataset import Column
-from bioresearcher.schemas.question import Contrast, Endpoint, Filter, Measure, Question, Questions
+from bioresearcher.schemas.facts import Fact
+from bioresearcher.schemas.question import DerivedColumn, Question, Questions, Unbound
 from bioresearcher.stages.prompts import ASK_QUESTIONS
+from bioresearcher.stages.question_proposals import Named, Refused, bound, derived_columns, where_said
+
+MOST_CELLS, MOST_SIGNS = 60, 4_000
+"""Cells of a column of texts that are shown, and their signs together, for each data set."""
+MOST_SETS = 100
+"""Names of gene sets that are shown."""
+FACTS = frozenset(
+    {
+        "identifiers",
+        "text",
+        "contradiction",
+        "repeats",
+        "missingness",
+        "sample kinds",
+        "outcome",
+        "gene sets",
+        "not there",
+    }
+)
+"""Kinds of facts that bear on what a question means in the data."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set to bind questions to, with its names and its sample sheet."""
+
+    data: Data
+    sheet: Sheet
+
+    @property
+    def named(self) -> Named:
+        """The names that a question may use."""
+        return Named.of(self.data, self.sheet)
 
 
 async def propose_questions(
-    caller: ModelClient, objective: Objective, questions: Questions, data: dict[str, Data]
+    caller: ModelClient, objective: Objective, by_rule: Questions, sources: Mapping[str, Source], facts: Sequence[Fact]
 ) -> Questions:
-    """Let a model bind what rules could not; a proposal that fails a check leaves the question as the rules had it.
+    """Let a model bind what the objective asks, the rules' reading at hand; it is asked once more for what is refused.
 
-    Nothing is asked without a model, or where the rules bound everything.
+    Nothing is asked without a model or without data. A model that does not answer leaves the rules' questions.
     """
-    told = tuple(u for u in questions.not_understood if u.narrows and not u.where)
-    open_ = [q for q in questions.questions if q.dataset in data and (q.cannot or told)]
-    if caller.by_rule or not open_:
-        return questions
-    dataset = data[open_[0].dataset].dataset
-    asked = tuple(q for q in open_ if q.dataset == dataset.id)
-    values = AskQuestionsInput(objective=objective, dataset=dataset, questions=asked, not_understood=told)
+    if caller.by_rule or not sources:
+        return by_rule
+    values = AskQuestionsInput(
+        objective=objective,
+        datasets=tuple(s.data.dataset for s in sources.values()),
+        gene_sets=next(iter(sources.values())).data.sets[:MOST_SETS],
+        texts=tuple(t for s in sources.values() for t in _texts(s)),
+        facts=tuple(f for f in facts if f.kind in FACTS and f.dataset in sources),
+        by_rule=by_rule.questions,
+        not_understood=by_rule.not_understood,
+    )
     try:
-        answer = await ask(replace(caller, rules=None), ASK_QUESTIONS, values)
+        answer = (await ask(replace(caller, rules=None), ASK_QUESTIONS, values)).value
+        found = checked(answer, objective, by_rule, sources, facts)
+        if found.refused:
+            again = values.model_copy(
+                update={"before": answer.model_dump_json(exclude_defaults=True), "refused": tuple(found.told)}
+            )
+            answer = (await ask(replace(caller, rules=None), ASK_QUESTIONS, again)).value
+            found = checked(answer, objective, by_rule, sources, facts)
     except AnswerError as error:
-        note = f"What the rules could not bind was not asked of the model: {error.message}"
-        return questions.model_copy(update={"notes": (*questions.notes, note)})
-    by_id = {p.id: p for p in answer.value.questions}
-    settled, notes = [], []
-    for question in questions.questions:
-        proposal = by_id.get(question.id)
-        if proposal is None or question not in asked:
-            settled.append(question)
-            continue
-        found, refused = bound_by(proposal, question, data[dataset.id])
-        settled.append(found)
-        notes += [f"{question.id}: a proposal of the model was refused: {refused}."] if refused else []
-    done = {q.id for q in settled if q.origin == "model"}
-    understood = {w.strip() for w in answer.value.understood} if done else set()
-    left = tuple(u for u in questions.not_understood if u.words not in understood)
-    return questions.model_copy(
-        update={
-            "questions": tuple(settled),
-            "not_understood": left,
-            "notes": (*questions.notes, *notes),
-            "origin": "mixed" if done else questions.origin,
-        }
-    )
+        note = f"The questions are as rules read them, as the model's answer cannot be used: {error.message}"
+        return by_rule.model_copy(update={"notes": (*by_rule.notes, note)})
+    return found.questions(objective, by_rule, answer, sources)
 
 
-def bound_by(proposal: QuestionProposal, question: Question, data: Data) -> tuple[Question, str]:
-    """A question as a proposal binds it, or as it was with the reason why the proposal is refused."""
-    sheet = data.dataset.file("samples")
-    columns = {c.name: c for c in sheet.columns} if sheet else {}
-    try:
-        update = _checked(proposal, question, data, columns)
-    except NotBoundError as error:
-        return question, error.why
-    found = question.model_copy(update={**update, "cannot": "", "mend": "", "origin": "model"})
-    said = contradiction(found.contrast, found.population)
-    if said:
-        return question, said
-    found = is_settled(found, data.dataset)
-    return found.model_copy(update={"text": question_text(found)}), ""
+@dataclass(frozen=True)
+class Checked:
+    """Proposals held against the data: the questions they make, what each leaves open, and what was refused.
 
-
-def _checked(
-    proposal: QuestionProposal, question: Question, data: Data, columns: dict[str, Column]
-) -> dict[str, object]:
-    """The fields of a question that a proposal sets.
-
-    Raises:
-        NotBoundError: A name or value is not in the data, or a part of the question would be lost.
+    Attributes:
+        made: Questions in the order proposed; a refused one says so in `cannot`.
+        not_held: For each of `made` the words that it does not hold.
+        otherwise: For each of `made` why it departs from the rules' reading.
+        refused: The refusals.
     """
-    named = [f.column for f in proposal.population]
-    named += [proposal.time_column, proposal.event_column, proposal.compared_column, proposal.pair]
-    named += [*proposal.columns, *proposal.blocks, *proposal.adjust]
-    lost = next((n for n in named if n and n not in columns), "")
-    if lost:
-        raise NotBoundError(f"there is no column {lost!r}")
-    for one in proposal.population:
-        _check_filter(one, columns[one.column])
-    kept = [f for f in question.population if f.text not in [p.text for p in proposal.population]]
-    if kept:
-        raise NotBoundError(f"it leaves out that {kept[0].text}")
-    if question.pair and not proposal.pair:
-        raise NotBoundError("it leaves out the pairs")
-    update: dict[str, object] = {"population": proposal.population, "pair": proposal.pair}
-    update["blocks"] = tuple(dict.fromkeys((*question.blocks, *proposal.blocks)))
-    update["adjust"] = tuple(dict.fromkeys((*question.adjust, *proposal.adjust)))
-    update["endpoint"] = _endpoint(proposal, question, data, columns)
-    update["contrast"] = _contrast(proposal, question, columns)
-    update["measure"] = _measure(proposal, question, data)
-    return update
+
+    made: tuple[Question, ...]
+    not_held: tuple[tuple[NotHeld, ...], ...]
+    otherwise: tuple[str, ...]
+    refused: tuple[Refused, ...]
+
+    @property
+    def told(self) -> list[str]:
+        """The refusals as lines."""
+        return [f"{r.what}: {r.why}" for r in self.refused]
+
+    def questions(
+        self, objective: Objective, by_rule: Questions, answer: QuestionProposals, sources: Mapping[str, Source]
+    ) -> Questions:
+        """Number the questions, with those of the rules that nobody took up, and the words that none of them holds."""
+        kept = [q for q in by_rule.questions if not self._takes_up(q)]
+        questions = tuple(q.model_copy(update={"id": f"A{n}"}) for n, q in enumerate((*self.made, *kept), 1))
+        lost = [
+            Unbound(
+                words=one.words,
+                why=one.why,
+                where="" if (where := where_said(objective, one.words)) == "objective" else where,
+                questions=(question.id,),
+            )
+            for question, words in zip(questions, self.not_held, strict=False)
+            for one in words
+        ]
+        understood = {" ".join(w.split()).casefold() for w in answer.understood} if self.made else set()
+        left = [u for u in by_rule.not_understood if " ".join(u.words.split()).casefold() not in understood]
+        notes = [
+            f"{q.id}: bound otherwise than by rule: {why}"
+            for q, why in zip(questions, self.otherwise, strict=False)
+            if why
+        ]
+        notes += dict.fromkeys(_read_from(d) for q in self.made for d in q.derived)
+        notes += [f"A proposal of the model was refused: {line}." for line in self.told]
+        made = Questions(
+            questions=questions,
+            not_understood=tuple(dict.fromkeys((*left, *lost))),
+            notes=(*(by_rule.notes if not self.made else ()), *notes),
+            origin="mixed" if kept and self.made else "model" if self.made else by_rule.origin,
+        )
+        _, declared = set_apart(objective)
+        return with_alternatives(made, declared, {i: s.data.dataset for i, s in sources.items()})
+
+    def _takes_up(self, question: Question) -> bool:
+        """Tell whether a proposal stands for a question of the rules: one that could be answered keeps its kind."""
+        for made, why in zip(self.made, self.otherwise, strict=True):
+            alike = _overlap(made.words, question.words) or {*made.requirements} & {*question.requirements}
+            if alike and (question.cannot or why or made.kind == question.kind):
+                return True
+        return False
 
 
-def _check_filter(one: Filter, column: Column) -> None:
-    strange = [v for v in one.levels if v not in levels_of(column)]
-    if strange:
-        raise NotBoundError(f"{column.name} has no level {strange[0]!r}")
-    if not one.levels and (one.least is None and one.most is None):
-        raise NotBoundError(f"nothing is said of {column.name}")
-    if not one.levels and not is_number(column):
-        raise NotBoundError(f"{column.name} holds no numbers")
-
-
-def _endpoint(
-    proposal: QuestionProposal, question: Question, data: Data, columns: dict[str, Column]
-) -> Endpoint | None:
-    if question.kind != "time to event":
-        return question.endpoint
-    if not (proposal.time_column and proposal.event_column):
-        if question.endpoint is None:
-            raise NotBoundError("it names no time and event")
-        return question.endpoint
-    time, event = columns[proposal.time_column], columns[proposal.event_column]
-    cells = event_cells(event)
-    if time.role != "time" or event.role != "event" or not cells:
-        raise NotBoundError(f"{time.name} and {event.name} are not described as a time and an event")
-    if time.endpoint != event.endpoint:
-        raise NotBoundError(f"{time.name} and {event.name} belong to different endpoints")
-    before = question.endpoint
-    if before is not None and before.name and event.endpoint and before.name != event.endpoint:
-        raise NotBoundError(f"{before.name} was asked for")
-    return Endpoint(
-        name=event.endpoint,
-        time_column=time.name,
-        event_column=event.name,
-        event_level=cells,
-        censored_time_column=censored_time(data.dataset, time),
-        time_unit=time.unit,
+def checked(
+    answer: QuestionProposals,
+    objective: Objective,
+    by_rule: Questions,
+    sources: Mapping[str, Source],
+    facts: Iterable[Fact],
+) -> Checked:
+    """Hold proposals against the data; a refused one becomes a question that says why it has no answer."""
+    columns, refused = derived_columns(answer.columns, {i: s.named for i, s in sources.items()}, {f.id for f in facts})
+    made: list[Question] = []
+    for number, proposal in enumerate(answer.questions, 1):
+        source = sources.get(proposal.dataset) or (next(iter(sources.values())) if len(sources) == 1 else None)
+        before = [q for q in by_rule.questions if _overlap(proposal.words, q.words)]
+        problem = _unsaid(proposal, objective)
+        if source is None:
+            problem = problem or f"there is no data set {proposal.dataset!r}"
+        question = _refused(proposal, problem)
+        if source is not None and not problem:
+            own = [c for d, c in columns if d == source.data.dataset.id]
+            found = bound(proposal, before, source.named.with_columns(own), own)
+            problem = found if isinstance(found, str) else ""
+            question = _refused(proposal, problem) if isinstance(found, str) else _settled(found, source, proposal)
+        if problem:
+            refused.append(Refused(f"question {number} (“{proposal.words}”)", problem))
+        made.append(question)
+    return Checked(
+        tuple(made),
+        tuple(p.not_held for p in answer.questions),
+        tuple(p.otherwise for p in answer.questions),
+        tuple(refused),
     )
 
 
-def _contrast(proposal: QuestionProposal, question: Question, columns: dict[str, Column]) -> Contrast | None:
-    if not proposal.compared_column:
-        if question.kind == "difference" and question.contrast is None:
-            raise NotBoundError("it names no groups")
-        return question.contrast
-    column = columns[proposal.compared_column]
-    strange = [v for v in (*proposal.levels, proposal.reference) if v and v not in levels_of(column)]
-    if strange:
-        raise NotBoundError(f"{column.name} has no level {strange[0]!r}")
-    wanted = Compared(column.name, proposal.levels, 0, 0) if len(proposal.levels) > 1 else None
-    found = contrast_of(column, wanted, reference=proposal.reference)
-    return found.model_copy(update={"stated_by": "model"})
+def _unsaid(proposal: QuestionProposal, objective: Objective) -> str:
+    """The reason why words that a proposal copies cannot be its own; empty where they stand in the objective."""
+    for words in (proposal.words, *(h.words for h in proposal.not_held)):
+        if not where_said(objective, words):
+            return f"“{words}” stands neither in the objective nor in a condition or requirement"
+    known = {r.id for r in objective.requirements}
+    lost = next((r for r in proposal.requirements if r not in known), "")
+    return f"there is no requirement {lost}" if lost else ""
 
 
-def _measure(proposal: QuestionProposal, question: Question, data: Data) -> Measure:
-    strange = [g for g in proposal.genes if g not in data.genes] + [s for s in proposal.gene_sets if s not in data.sets]
-    if strange:
-        raise NotBoundError(f"there is no {strange[0]!r} among the genes and gene sets")
-    if proposal.genes:
-        return Measure(kind="gene", names=proposal.genes)
-    if proposal.gene_sets:
-        return Measure(kind="signature", names=proposal.gene_sets)
-    if proposal.columns and question.measure.kind in ("none", "column"):
-        return Measure(kind="column", names=proposal.columns)
-    return question.measure
+def _refused(proposal: QuestionProposal, problem: str) -> Question:
+    question = Question(
+        id="A0",
+        kind=proposal.kind,
+        text="",
+        dataset="",
+        words=proposal.words,
+        requirements=proposal.requirements,
+        cannot=f"it could not be bound to the data: {problem}",
+        origin="model",
+    )
+    return question.model_copy(update={"text": f"“{proposal.words}”"})
+
+
+def _settled(question: Question, source: Source, proposal: QuestionProposal) -> Question:
+    """A question with what stands against it: the model's own reason, unsure readings, data that are not there."""
+    if proposal.cannot:
+        question = question.model_copy(update={"cannot": proposal.cannot})
+    else:
+        question = is_settled(question, source.data.dataset)
+    return question.model_copy(update={"text": question_text(question)})
+
+
+def _read_from(column: DerivedColumn) -> str:
+    rests = f" ({', '.join(column.facts)})" if column.facts else ""
+    return f"Column {column.name} is read from {column.source}: {column.reason.rstrip('.')}{rests}."
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Tell whether two phrases of a text are about the same words: one within the other, or half of the shorter."""
+    a, b = " ".join(one.split()).casefold(), " ".join(other.split()).casefold()
+    if not a or not b:
+        return False
+    first, second = {*a.split()}, {*b.split()}
+    return a in b or b in a or 2 * len(first & second) > min(len(first), len(second))
+
+
+def _texts(source: Source) -> Iterable[ColumnTexts]:
+    """Distinct cells of the columns of names and texts of a sheet, sorted: no row can be told from them."""
+    sheet, left = source.sheet, MOST_SIGNS
+    for name, cells in sheet.known.items():
+        column = sheet.described.get(name)
+        listed = column is not None and (column.dtype != "text" or (column.levels and column.role != "other"))
+        distinct = sorted({cell for cell in cells if cell})
+        if listed or len(distinct) < 2 or left <= 0:
+            continue
+        shown: list[str] = []
+        for cell in distinct[:MOST_CELLS]:
+            left -= len(cell)
+            if left <= 0:
+                break
+            shown.append(cell)
+        if shown:
+            yield ColumnTexts(dataset=source.data.dataset.id, column=name, cells=tuple(shown), distinct=len(distinct))

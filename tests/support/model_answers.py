@@ -23,11 +23,11 @@ from bioresearcher.schemas.ask_answer import JudgedPage, PageReply
 from bioresearcher.schemas.ask_design import (
     FindingAnswer,
     MendedScript,
-    QuestionProposals,
     RepairedEdits,
     RevisedProtocol,
 )
 from bioresearcher.schemas.ask_literature import ReadingProposals
+from bioresearcher.schemas.ask_questions import QuestionProposals
 from bioresearcher.schemas.ask_review import ClaimJudgement, ClaimJudgements, FindingLeft, FindingsLeft, RankedReview
 from bioresearcher.schemas.base import Origin, Usage
 from bioresearcher.schemas.conversation import ActionTurn

@@ -1,0 +1,261 @@
+"""A proposed question held against the data: names, levels, endpoints, pairs, and columns read off other columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bioresearcher.analysis.bind import Data, unit_of
+from bioresearcher.analysis.contrasts import NotBoundError, contradiction, contrast_of
+from bioresearcher.analysis.derived import with_derived
+from bioresearcher.analysis.endpoints import censored_time, event_cells
+from bioresearcher.analysis.mentions import is_number, levels_of
+from bioresearcher.analysis.methods import with_methods
+from bioresearcher.analysis.terms import methods_named
+from bioresearcher.analysis.wishes import Compared
+from bioresearcher.analysis.words import Text
+from bioresearcher.audit.tables import Sheet
+from bioresearcher.schemas.ask_questions import NewColumn, QuestionProposal
+from bioresearcher.schemas.base import Objective
+from bioresearcher.schemas.dataset import Column
+from bioresearcher.schemas.question import Contrast, DerivedColumn, Endpoint, Filter, Measure, Question
+
+MOST_LEVELS: Final = 12
+"""Levels of a new column, at most, for it to hold groups."""
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A part of an answer that is refused, and why."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Named:
+    """The names that a question may use: columns with their descriptions, genes and gene sets."""
+
+    data: Data
+    sheet: Sheet
+    columns: Mapping[str, Column]
+
+    @classmethod
+    def of(cls, data: Data, sheet: Sheet) -> Named:
+        """The names of a data set, its sheet's columns without a description among them."""
+        plain = {name: Column(name=name, dtype="text") for name in sheet.columns}
+        return cls(data, sheet, plain | sheet.described)
+
+    def with_columns(self, derived: Iterable[DerivedColumn]) -> Named:
+        """The names with columns that are read off others."""
+        listed = tuple(derived)
+        sheet = with_derived(self.sheet, listed)
+        made = {}
+        for one in listed:
+            levels = sorted({cell for cell in sheet.known.get(one.name, []) if cell})
+            few = tuple(levels) if len(levels) <= MOST_LEVELS else ()
+            made[one.name] = Column(name=one.name, dtype="text", role="other", levels=few)
+        return replace(self, sheet=sheet, columns={**self.columns, **made})
+
+
+def where_said(objective: Objective, words: str) -> str:
+    """Return where words of an objective stand: `objective`, the id of a requirement, or empty for nowhere."""
+    wanted = _plain(words)
+    if not wanted:
+        return ""
+    if any(wanted in _plain(text) for text in (objective.text, *objective.conditions)):
+        return "objective"
+    return next((r.id for r in objective.requirements if wanted in _plain(r.text)), "")
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).casefold().strip("“”\"'.")
+
+
+def derived_columns(
+    proposed: Iterable[NewColumn], sources: Mapping[str, Named], facts: Collection[str]
+) -> tuple[list[tuple[str, DerivedColumn]], list[Refused]]:
+    """Return the new columns that hold, each with its data set, and those that are refused."""
+    found: list[tuple[str, DerivedColumn]] = []
+    refused = []
+    for one in proposed:
+        dataset = one.dataset or (next(iter(sources)) if len(sources) == 1 else "")
+        taken = {c.name for d, c in found if d == dataset}
+        try:
+            found.append((dataset, _column(one, sources.get(dataset), taken, facts)))
+        except NotBoundError as error:
+            refused.append(Refused(f"column {one.name!r}", error.why))
+    return found, refused
+
+
+def _column(one: NewColumn, source: Named | None, taken: Collection[str], facts: Collection[str]) -> DerivedColumn:
+    if source is None:
+        raise NotBoundError(f"there is no data set {one.dataset!r} with samples")
+    if not _NAME.fullmatch(one.name) or one.name in taken or one.name in source.columns:
+        raise NotBoundError("the name is taken, or is not of lower case letters, digits and _")
+    if one.source not in source.sheet.columns:
+        raise NotBoundError(f"there is no column {one.source!r} to read it from")
+    by_cells, by_field = bool(one.levels), bool(one.separator) and one.field > 0
+    if by_cells is by_field:
+        raise NotBoundError("give either levels with their cells, or a separator and a field")
+    known = {cell for cell in source.sheet.known[one.source] if cell}
+    listed = [cell.strip() for level in one.levels for cell in level.cells]
+    strange = next((c for c in listed if c not in known), "")
+    if strange:
+        raise NotBoundError(f"{one.source} has no cell {strange!r}")
+    twice = next((c for c in listed if listed.count(c) > 1), "")
+    if twice:
+        raise NotBoundError(f"the cell {twice!r} stands in more than one place")
+    if lost := next((f for f in one.facts if f not in facts), ""):
+        raise NotBoundError(f"there is no fact {lost}")
+    made = DerivedColumn(
+        name=one.name,
+        source=one.source,
+        levels=tuple((level.level, tuple(c.strip() for c in level.cells)) for level in one.levels),
+        separator=one.separator if by_field else "",
+        field=one.field if by_field else 0,
+        reason=one.reason,
+        facts=one.facts,
+    )
+    if len({level for cell in known if (level := made.of(cell))}) < 2:
+        raise NotBoundError(f"it would hold fewer than two different values of {one.source}")
+    return made
+
+
+def bound(
+    proposal: QuestionProposal, before: Sequence[Question], named: Named, derived: Sequence[DerivedColumn]
+) -> Question | str:
+    """Return the question that a proposal makes, or the reason why it is refused.
+
+    Args:
+        proposal: The proposal.
+        before: The rules' questions of the same words.
+        named: The names of its data set, new columns among them.
+        derived: The new columns of its data set.
+    """
+    try:
+        question = _made(proposal, named)
+    except NotBoundError as error:
+        return error.why
+    if said := contradiction(question.contrast, question.population):
+        return said
+    lost = [line for q in before for line in _left_out(q, question) if not q.cannot or len(before) == 1]
+    if lost and not proposal.otherwise and not proposal.cannot:
+        return f"the rules read {lost[0]}, which it leaves out, and `otherwise` does not say why"
+    used = tuple(d for d in derived if d.name in question.columns)
+    return question.model_copy(update={"derived": used})
+
+
+def _made(proposal: QuestionProposal, named: Named) -> Question:
+    """The question with the fields that a proposal sets.
+
+    Raises:
+        NotBoundError: A name or value is not in the data, or parts of it do not go together.
+    """
+    columns = named.columns
+    used = [f.column for f in proposal.population]
+    used += [proposal.time_column, proposal.event_column, proposal.compared_column, proposal.pair, proposal.unit]
+    used += [proposal.outcome, *proposal.columns, *proposal.blocks, *proposal.adjust]
+    if lost := next((n for n in used if n and n not in columns), ""):
+        raise NotBoundError(f"there is no column {lost!r}")
+    for one in proposal.population:
+        _check_filter(one, columns[one.column])
+    question = Question(
+        id="A0",
+        kind=proposal.kind,
+        text="",
+        dataset=named.data.dataset.id,
+        population=proposal.population,
+        unit=proposal.unit or unit_of(named.data.dataset),
+        measure=_measure(proposal, named),
+        outcome=proposal.outcome,
+        endpoint=_endpoint(proposal, named),
+        contrast=_contrast(proposal, columns),
+        pair=proposal.pair,
+        blocks=tuple(dict.fromkeys(proposal.blocks)),
+        adjust=tuple(dict.fromkeys(proposal.adjust)),
+        compares_with=proposal.compares_with,
+        words=proposal.words,
+        requirements=proposal.requirements,
+        origin="model",
+    )
+    asks_groups = question.kind in ("difference", "enrichment") and not proposal.cannot
+    if asks_groups and question.contrast is None:
+        raise NotBoundError("it names no groups that are compared")
+    if question.pair and (question.contrast is None or not question.contrast.levels):
+        raise NotBoundError("pairs are named and no levels that are compared within them")
+    return with_methods(question, methods_named(Text(proposal.words)))
+
+
+def _check_filter(one: Filter, column: Column) -> None:
+    strange = [v for v in one.levels if v not in levels_of(column)]
+    if strange:
+        raise NotBoundError(f"{column.name} has no level {strange[0]!r}")
+    if not one.levels and (one.least is None and one.most is None):
+        raise NotBoundError(f"nothing is said of {column.name}")
+    if not one.levels and not is_number(column):
+        raise NotBoundError(f"{column.name} holds no numbers")
+
+
+def _endpoint(proposal: QuestionProposal, named: Named) -> Endpoint | None:
+    if not (proposal.time_column and proposal.event_column):
+        if proposal.kind == "time to event" and not proposal.cannot:
+            raise NotBoundError("it names no time and event")
+        return None
+    time, event = named.columns[proposal.time_column], named.columns[proposal.event_column]
+    cells = event_cells(event)
+    if time.role != "time" or event.role != "event" or not cells:
+        raise NotBoundError(f"{time.name} and {event.name} are not described as a time and an event")
+    if time.endpoint != event.endpoint:
+        raise NotBoundError(f"{time.name} and {event.name} belong to different endpoints")
+    return Endpoint(
+        name=event.endpoint,
+        time_column=time.name,
+        event_column=event.name,
+        event_level=cells,
+        censored_time_column=censored_time(named.data.dataset, time),
+        time_unit=time.unit,
+    )
+
+
+def _contrast(proposal: QuestionProposal, columns: Mapping[str, Column]) -> Contrast | None:
+    if not proposal.compared_column:
+        return None
+    column = columns[proposal.compared_column]
+    strange = [v for v in (*proposal.levels, proposal.reference) if v and v not in levels_of(column)]
+    if strange:
+        raise NotBoundError(f"{column.name} has no level {strange[0]!r}")
+    wanted = Compared(column.name, proposal.levels, 0, 0) if len(proposal.levels) > 1 else None
+    found = contrast_of(column, wanted, reference=proposal.reference)
+    return found.model_copy(update={"stated_by": "model"})
+
+
+def _measure(proposal: QuestionProposal, named: Named) -> Measure:
+    strange = [g for g in proposal.genes if g not in named.data.genes]
+    strange += [s for s in proposal.gene_sets if s not in named.data.sets]
+    if strange:
+        raise NotBoundError(f"there is no {strange[0]!r} among the genes and gene sets")
+    names = {"gene": proposal.genes, "signature": proposal.gene_sets, "column": proposal.columns}.get(proposal.measure)
+    if names is not None and not names:
+        field = {"gene": "genes", "signature": "gene_sets", "column": "columns"}[proposal.measure]
+        raise NotBoundError(f"the measure is a {proposal.measure}, and `{field}` names none")
+    return Measure(kind=proposal.measure, names=names or ())
+
+
+def _left_out(by_rule: Question, found: Question) -> Iterable[str]:
+    """Name what a question of the rules holds and another of the same words does not."""
+    if by_rule.dataset != found.dataset:
+        return
+    held = {f.text for f in found.population}
+    yield from (f.text for f in by_rule.population if f.text not in held)
+    if by_rule.pair and not found.pair:
+        yield f"pairs by {by_rule.pair}"
+    if by_rule.endpoint and found.endpoint and by_rule.endpoint.event_column != found.endpoint.event_column:
+        yield f"the endpoint {by_rule.endpoint.name or by_rule.endpoint.event_column}"
+    if by_rule.contrast and found.contrast and by_rule.contrast.column != found.contrast.column:
+        yield f"groups of {by_rule.contrast.column}"
+    yield from (f"“adjusted for {n}”" for n in by_rule.adjust if n not in (*found.adjust, *found.blocks))
+    yield from (f"blocks of {n}" for n in by_rule.blocks if n not in (*found.adjust, *found.blocks, found.pair))
