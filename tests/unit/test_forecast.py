@@ -33,6 +33,7 @@ ELSEWHERE = ModelSettings(provider="compatible", model="llama", base_url="https:
 SMALL = ModelSettings(provider="compatible", model="q", base_url="http://127.0.0.1:1", context=16_384, max_output=2_000)
 LOW, HIGH = load_forecast_table().factor
 ONLY_A_MODEL = {
+    "designer/ask_questions",
     "designer/explore_data",
     "designer/revise_protocol",
     "designer/mend_script",
