@@ -161,9 +161,8 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
         compared = [c for c in compared if c.column == outcome]
     asked = kind in ("difference", "enrichment") or (kind == "prediction" and not timed)
     if asked and not compared and not by:
-        by = [n for n in columns if not is_number(lexicon.columns[n]) and n not in measure.names][:1]
-        if not by:  # a level that limits the population is compared only where no column is named for it
-            population, by = _population_as_contrast(population, weak, lexicon)
+        plain = [n for n in columns if not is_number(lexicon.columns[n]) and n not in measure.names]
+        population, by = (population, plain[:1]) if plain else _population_as_contrast(population, weak, lexicon)
     exposures = [] if listed else [n for n in columns if n not in (outcome, *measure.names)]
     if kind == "time to event" and measure.kind == "none" and not by and all(c.single for c in compared):
         by = exposures[:1]

@@ -67,6 +67,11 @@ def count(sheet: Sheet, where: Sequence[Condition], columns: Sequence[str], *, j
     return "\n".join(said)
 
 
+def derived_names(sheet: Sheet) -> tuple[str, ...]:
+    """Return the columns that can be counted beside the sheet's own: years of dates, series of names."""
+    return tuple(n for n in _cells(sheet) if n not in sheet.known)
+
+
 def _cells(sheet: Sheet) -> Mapping[str, Sequence[str]]:
     """Return the cells of all columns, the derived ones last."""
     found: dict[str, Sequence[str]] = dict(sheet.known)

@@ -36,7 +36,8 @@ _LEAST_SHARE = 0.5  # of names that are in series large enough
 _ENUMERATED = 0.8  # of the numbers from the smallest to the largest that are there: they only count
 _MOST_DIGITS, _MOST_SERIES = 2, 50
 _NUMBERS = 0.8  # of names that are numbers, for their digits to be cut
-_ACCESSION = re.compile(r"(GSM|[SED]RR|[SED]RX|[SED]RS|SAM[NED]A?)\d+")
+ACCESSION = re.compile(r"(GSM|[SED]RR|[SED]RX|[SED]RS|SAM[NED]A?)\d+")
+"""Name of a sample in a public archive."""
 _SIGNS = re.compile(r"[-_./: ]")
 
 
@@ -70,7 +71,7 @@ def series_of(values: Sequence[str]) -> tuple[str, ...]:
     """
     names = [v.strip() for v in values]
     known = [n for n in names if n]
-    if len(known) < 2 * CROWD or any(_ACCESSION.fullmatch(n) for n in known):
+    if len(known) < 2 * CROWD or any(ACCESSION.fullmatch(n) for n in known):
         return ()
     best: tuple[str, ...] = ()
     most = (1, 0)

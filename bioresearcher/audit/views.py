@@ -43,7 +43,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bioresearcher.audit.derived import NAME_PREFIX
+from bioresearcher.audit.derived import ACCESSION, NAME_PREFIX
 from bioresearcher.audit.sheet_views import RESULTS, SheetPlan, is_gene_table, plan_sheet
 from bioresearcher.audit.tables import MAX_NAMES, feature_place
 from bioresearcher.errors import InputError, WorkspaceError
@@ -58,10 +58,11 @@ GENE_SETS = ".beside"
 """Folder of gene sets and tables of genes, beside those of the data sets; no data set's folder can have its name."""
 SAMPLE = "sample"
 """Column with the codes."""
-RULES = "views-4"
+RULES = "views-5"
 """Version of the rules; views made by others are made again."""
 
 _CODE_CHARS = 10
+_NAMES = "names.json"  # beside the views, in none of them
 _SHOWN_COLUMNS = 8
 _LARGE = 10_000_000  # values from which a look can hardly load a whole matrix
 _MOST_GENE_TABLE = 50 << 20  # bytes of a table that is read to see if it is one of genes
@@ -110,6 +111,19 @@ def view_folder(folder: Path, view: View) -> Path:
     return folder / safe_name(view.dataset) / view.kind
 
 
+def view_names(folder: Path, view: View) -> dict[str, str]:
+    """Return sample name -> code of an open view below the folder given to `make_views`.
+
+    Only names that say nothing themselves (accessions, numbers) have codes to be asked for, and in no other view: two
+    views in which names were known could be joined.
+    """
+    path = folder / safe_name(view.dataset) / _NAMES
+    if view.kind != "open" or not path.is_file():
+        return {}
+    found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
 def files_digest(folder: Path, files: Iterable[ViewFile]) -> str:
     """Sha256 over names and contents of a view's files.
 
@@ -155,7 +169,8 @@ def _views_of(dataset: Dataset, objective: Objective, folder: Path, secret: byte
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as name:
         try:
-            views = _Maker(dataset, objective, Path(name), secret).views()
+            maker = _Maker(dataset, objective, Path(name), secret)
+            views = maker.views()
         except InputError:
             return []
         for kind in ("open", "outcome", "design"):
@@ -163,6 +178,7 @@ def _views_of(dataset: Dataset, objective: Objective, folder: Path, secret: byte
                 shutil.rmtree(folder / kind)
             if (Path(name) / kind).exists():
                 (Path(name) / kind).rename(folder / kind)
+    write_text(folder / _NAMES, json.dumps(maker.names()))
     write_text(made, json.dumps({"key": wanted, "views": [v.model_dump(mode="json") for v in views]}, indent=1))
     return views
 
@@ -242,6 +258,13 @@ class _Maker:
             kept = f"{', '.join(hidden)}: outcomes, what gives them away, texts, and names" if hidden else ""
             views.append(self._view("design", design, ["the matrix: its link to the groups is the question", kept]))
         return views
+
+    def names(self) -> dict[str, str]:
+        """Return sample name -> code in the open view, where every name is an accession or a number."""
+        plain = self._matrices and self._plan is not None
+        if not plain or not all(ACCESSION.fullmatch(u) or u.isdecimal() for u in self._units):
+            return {}
+        return {unit: self._code("open", unit) for unit in self._units}
 
     def _view(self, kind: Kind, files: Sequence[_Written], withheld: Iterable[str]) -> View:
         return View(

@@ -29,7 +29,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bioresearcher.execution import statistics_warnings
@@ -42,11 +42,13 @@ from bioresearcher.execution.planted_effect import against_planted
 from bioresearcher.execution.process import (
     AttemptContext,
     Run,
+    TakenTogether,
     bad_output_name,
     classify,
     inside_paths,
     make_job,
     run_code,
+    run_once,
     write_code,
 )
 from bioresearcher.execution.question_check import Asked, off_question, with_left_out
@@ -110,11 +112,13 @@ async def run_attempt(
     asked: Sequence[Asked] = (),
     source: str = "",
     date: str = "",
+    together: TakenTogether | None = None,
 ) -> AttemptResult:
     """Make attempt `number` (from 1) at a task in the task's `folder`, and place it on the outcome ladder.
 
     `inputs` maps the task's input names to files; `asked` are the questions that its findings are held against,
-    `source` is the text of the protocol's steps that the task carries out, `date` the run's (ISO), today for scripts.
+    `source` is the text of the protocol's steps that the task carries out, `date` the run's (ISO), today for scripts;
+    `together` are the runs of a script of which the code is the beginning, up to the task's part.
     An attempt of the same number is replaced, so one that was
     cut short is simply made again. The code runs once on the real inputs and, when its outputs are as declared, up to
     eleven times more (on changed inputs, with other seeds, and as a control). Whatever the code does is a value.
@@ -124,9 +128,9 @@ async def run_attempt(
         WorkspaceError: The folder cannot be written.
     """
     place = fresh_folder(attempt_folder(folder, number))
-    context = AttemptContext(task, code, sandbox, limits, seed, place, source, date)
+    context = AttemptContext(task, code, sandbox, limits, seed, place, source, date, together)
     builder = _ResultBuilder(context, number, folder, tuple(asked))
-    files = {i.name: inputs[i.name] for i in task.inputs if i.name in inputs}
+    files = context.own(inputs)
     try:
         return builder.write(await _work(builder, files))
     finally:
@@ -170,7 +174,16 @@ def _blocked(task: DryLabTask, files: Mapping[str, Path]) -> tuple[Outcome, str]
 
 async def _run(builder: _ResultBuilder, job: Job, files: Mapping[str, Path], report: StaticReport) -> AttemptResult:
     context = builder.context
-    run = await run_code(context, job, OUTPUTS)
+    every = files if context.together is None else context.together.inputs
+
+    async def go(shared: AttemptContext) -> Run:
+        if shared is context:
+            return await run_code(context, job, OUTPUTS)
+        joint = make_job(shared, every)
+        write_code(shared, joint, every)
+        return await run_code(shared, joint, OUTPUTS)
+
+    run = await run_once(context, every, OUTPUTS, go)
     ended = classify(run.result, context.limits)
     checked = await asyncio.to_thread(
         check_outputs, context.task, run.outputs, base=builder.folder, inputs=files, source=context.source
@@ -183,12 +196,13 @@ async def _run(builder: _ResultBuilder, job: Job, files: Mapping[str, Path], rep
         return builder.build(
             checked.outcome, message, result=run.result, artifacts=checked.artifacts, warnings=warnings
         )
-    verdict = await judge_dependence(context, files, run, report)
+    verdict = await judge_dependence(context, every, run, report)
     written = {o.name: run.outputs / o.file for o in context.task.outputs}
     doubts = await asyncio.to_thread(statistics_warnings.warn, context.task, files, written)
     departs = off_question(checked.findings, builder.asked) if verdict.depends else ""
     if verdict.depends and not departs and builder.asked:
-        trial = Trial(context, files, {}, {}, run.result.use.wall_s).hurried()
+        alone = replace(context, together=None)  # what is changed for one question concerns no other task
+        trial = Trial(alone, files, {}, {}, run.result.use.wall_s).hurried()
         departs = await moved_by_left_out(trial, with_left_out(checked.findings, builder.asked), builder.asked)
         departs = departs or await moved_by_spare(trial, checked.findings, builder.asked)
         departs = departs or await against_planted(trial, checked.findings, builder.asked)

@@ -13,8 +13,9 @@ import math
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from statistics import fmean, pstdev
 
@@ -122,7 +123,8 @@ async def _drawn_with_seeds(trial: Trial, changes: Changes) -> ChanceVerdict:
     first = await rerun(trial, trial.inputs, shift=1)
     if first.columns is not None and not await asyncio.to_thread(_any_suspect, trial.columns, first, changes.run):
         return ChanceVerdict()
-    more = [await rerun(trial, trial.inputs, shift=shift) for shift in range(2, _RUNS + 1)]
+    later = range(2, _RUNS + 1)
+    more = await _side_by_side([partial(rerun, trial.aside(f"{s}"), trial.inputs, shift=s) for s in later])
     runs = [run for run in (first, *more) if run.columns is not None]
     if not runs:
         return ChanceVerdict(f"with other seeds of its random numbers the code fails ({first.problem})")
@@ -155,21 +157,39 @@ async def _drawn_from_data(
     With the same seed and one value of the data replaced such numbers change a little and stay alike; or other data
     give another distribution (Kolmogorov and Smirnov's distance), beyond what other seeds do.
     """
-    touched = []
-    others = [await _on_other_data(trial, again) for again in range(3, _RUNS + 1)]
-    for again in range(1, _RUNS + 1):
-        inputs = await change_inputs(trial, "touch", again=again)
-        run = Rerun(None, inputs.problem) if inputs.problem else await rerun(trial, inputs.files)
-        if run.columns is not None:
-            touched.append(run)
-    found = set()
-    for name, names in columns.items():
-        real = trial.columns[name]
-        near = _columns_of(touched, name)
-        seeds, data = _columns_of(shifted, name), _columns_of([*changed, *others], name)
-        if all(_follows(real, c, near) or _other_distribution(real, c, seeds, data) for c in names):
-            found.add(name)
-    return frozenset(found)
+
+    def undecided(touched: Sequence[Rerun], data: Sequence[Rerun]) -> bool:
+        return any(not sound(name, touched, data) for name in columns)
+
+    def sound(name: str, touched: Sequence[Rerun], data: Sequence[Rerun]) -> bool:
+        real, near = trial.columns[name], _columns_of(touched, name)
+        seeds, other = _columns_of(shifted, name), _columns_of(data, name)
+        return all(_follows(real, c, near) or _other_distribution(real, c, seeds, other) for c in columns[name])
+
+    # either answer is enough, so what costs runs is asked last
+    data, touched = [*changed], list[Rerun]()
+    if await asyncio.to_thread(undecided, touched, data):
+        runs = [partial(_on_other_data, trial.aside(f"t{n}"), n, "touch") for n in range(1, _RUNS + 1)]
+        touched = [run for run in await _side_by_side(runs) if run.columns is not None]
+    if await asyncio.to_thread(undecided, touched, data):
+        data += await _side_by_side([partial(_on_other_data, trial.aside(f"{n}"), n) for n in range(3, _RUNS + 1)])
+    return frozenset(name for name in columns if sound(name, touched, data))
+
+
+async def _side_by_side(runs: Sequence[Callable[[], Awaitable[Rerun]]]) -> list[Rerun]:
+    """Make reruns, two at a time: each takes the memory of the task."""
+    slots = asyncio.Semaphore(2)
+
+    async def one(run: Callable[[], Awaitable[Rerun]]) -> Rerun:
+        async with slots:
+            return await run()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(run)) for run in runs]
+    except BaseExceptionGroup as failed:  # it cancelled the others; the first says why
+        raise failed.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 def _follows(real: OutputColumns, column: str, near: Sequence[OutputColumns]) -> bool:
@@ -234,8 +254,8 @@ async def _made_by_hashing(trial: Trial, changes: Changes) -> str:
     )
 
 
-async def _on_other_data(trial: Trial, again: int) -> Rerun:
-    changed = await change_inputs(trial, "resample", again=again)
+async def _on_other_data(trial: Trial, again: int, variant: str = "resample") -> Rerun:
+    changed = await change_inputs(trial, variant, again=again)
     return Rerun(None, changed.problem) if changed.problem else await rerun(trial, changed.files)
 
 

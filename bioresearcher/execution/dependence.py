@@ -147,7 +147,9 @@ def _bare(trial: Trial) -> Trial | None:
 
 async def _as_declared_text(trial: Trial, run: Run, before: DependenceVerdict) -> DependenceVerdict:
     """Return the verdict on a task that only writes declared texts: they hold nothing that was not declared."""
-    problem, digests = await asyncio.to_thread(held_against_declaration, trial.context, trial.inputs, run.outputs)
+    problem, digests = await asyncio.to_thread(
+        held_against_declaration, trial.context, trial.context.own(trial.inputs), run.outputs
+    )
     if problem:
         return replace(before, run=before.run.model_copy(update={"reason": f"{before.run.reason}; {problem}"}))
     again = await rerun(trial, trial.inputs)

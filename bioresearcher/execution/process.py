@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final, Protocol
 
 from bioresearcher.execution.folders import CODE, fresh_folder, remove
 from bioresearcher.execution.languages import program_of, r_literal
@@ -34,6 +35,19 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9][\w .+-]{0,119}")
 _EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Warning|Iteration)?(?::|$)")
 
 
+class TakenTogether(Protocol):
+    """Runs of one script that carries out several tasks, of which each takes its own outputs."""
+
+    @property
+    def inputs(self) -> Mapping[str, Path]:
+        """The files of all its tasks."""
+
+    async def run(
+        self, context: AttemptContext, inputs: Mapping[str, Path], outputs: str, go: Execute, *, shift: int = 0
+    ) -> Run:
+        """Execute the script, or take from a run of it on the same inputs, what one of its tasks declares."""
+
+
 @dataclass(frozen=True)
 class AttemptContext:
     """The values that all runs of one attempt share.
@@ -42,6 +56,8 @@ class AttemptContext:
         folder: The attempt's.
         source: Text of the protocol's steps that the task carries out.
         date: The run's date as ISO text, which scripts see as today; empty: the clock's.
+        together: Runs that the task shares with others of the same script; None: its code is its own.
+        parts: The tasks whose outputs one run of a shared script writes, each into a folder of its name.
     """
 
     task: DryLabTask
@@ -52,6 +68,12 @@ class AttemptContext:
     folder: Path
     source: str = ""
     date: str = ""
+    together: TakenTogether | None = None
+    parts: Sequence[DryLabTask] = ()
+
+    def own(self, inputs: Mapping[str, Path]) -> dict[str, Path]:
+        """Return those of some input files that the task itself declares."""
+        return {i.name: inputs[i.name] for i in self.task.inputs if i.name in inputs}
 
 
 @dataclass(frozen=True)
@@ -62,6 +84,23 @@ class Run:
     outputs: Path
     refused: tuple[str, ...]
     undeclared: tuple[str, ...]
+    late: frozenset[str] = frozenset()
+
+
+ENDED: Final = "part-ended"
+"""File in the folder of a part of a shared script that says that everything it declares was written."""
+
+Execute = Callable[[AttemptContext], Awaitable[Run]]
+"""Writes the code of a context, runs it once, and collects its outputs."""
+
+
+async def run_once(
+    context: AttemptContext, inputs: Mapping[str, Path], outputs: str, go: Execute, *, shift: int = 0
+) -> Run:
+    """Execute a task's code on some inputs, or take its outputs from the run of the script that it is a part of."""
+    if context.together is None:
+        return await go(context)
+    return await context.together.run(context, inputs, outputs, go, shift=shift)
 
 
 def bad_output_name(task: DryLabTask) -> str | None:
@@ -111,6 +150,8 @@ def write_code(context: AttemptContext, job: Job, inputs: Mapping[str, Path]) ->
         "seed": context.seed,
         **({"date": context.date} if context.date else {}),
     }
+    if context.parts:
+        task_file["parts"] = {t.id: {o.name: f"{work}/{t.id}/{o.file}" for o in t.outputs} for t in context.parts}
     write_text(folder / "task.json", json.dumps(task_file, indent=2, ensure_ascii=False) + "\n")
     if context.task.language == "r":  # R itself reads no JSON
         write_text(folder / "task.R", r_literal(task_file) + "\n")
@@ -141,13 +182,31 @@ async def run_code(context: AttemptContext, job: Job, outputs: str) -> Run:
     try:
         result = await context.sandbox.run(job)
         folder = fresh_folder(context.folder / outputs)
+        late = _changed_late(work, context.parts)
         names, refused = collect(work, folder, limits=context.limits)
     finally:
         remove(work)
-    declared = {output.file for output in context.task.outputs}
+    declared = {output.file for output in context.task.outputs} if not context.parts else {t.id for t in context.parts}
     for name in sorted({name.split("/")[0] for name in names} - declared):
         remove(folder / name)
-    return Run(result, folder, refused, tuple(name for name in names if name not in declared))
+    return Run(result, folder, refused, tuple(name for name in names if name not in declared), late)
+
+
+def _changed_late(work: Path, parts: Iterable[DryLabTask]) -> frozenset[str]:
+    """Return the parts of a shared script in whose folder something is younger than the mark of their end."""
+    late = set()
+    for task in parts:
+        folder = work / task.id
+        try:
+            ended = (folder / ENDED).lstat().st_mtime_ns
+            younger = folder.is_symlink() or any(p.lstat().st_mtime_ns > ended for p in folder.iterdir())
+        except FileNotFoundError:
+            continue
+        except OSError:
+            younger = True
+        if younger:
+            late.add(task.id)
+    return frozenset(late)
 
 
 def classify(result: ExecResult, limits: Limits) -> tuple[Outcome, str] | None:

@@ -21,12 +21,14 @@ from bioresearcher.execution.outputs import check_outputs, read_parts
 from bioresearcher.execution.process import (
     RUN_DATE_SCRIPT,
     AttemptContext,
+    Run,
     classify,
     inside_paths,
     make_job,
     mounts,
     reads_clock,
     run_code,
+    run_once,
     write_code,
 )
 from bioresearcher.runfolder import write_text
@@ -37,7 +39,9 @@ from bioresearcher.schemas import missing as missing_module
 from bioresearcher.schemas.base import Value
 
 SCRIPTS = Path(__file__).with_name("inside")
-RERUN_FOLDERS: Final = ("changed", "changing", "changing-work", "rerun", "rerun-code")
+ASIDE: Final = "aside"
+RERUN_FOLDERS: Final = ("changed", "changing", "changing-work", "rerun", "rerun-code", ASIDE)
+_RERUN: Final = "rerun"
 _SEEDED: Final = "seeds-were-fixed"
 _UNDRAWN: Final = "nothing-was-drawn"
 _SHIFT: Final = "SEED_SHIFT"
@@ -63,6 +67,10 @@ class Trial:
     def own_code(self) -> bool:
         """True if the code is this program's own (a skill or rules), not a model's or a person's."""
         return self.context.code.origin == "offline"
+
+    def aside(self, name: str) -> Trial:
+        """Return a copy that works in a folder of its own, so that reruns can go on side by side."""
+        return replace(self, context=replace(self.context, folder=self.context.folder / ASIDE / name))
 
     def hurried(self) -> Trial:
         """Return a copy with a wall time in proportion to the real run's: a rerun that hangs must not cost minutes."""
@@ -95,22 +103,26 @@ async def rerun(trial: Trial, inputs: Mapping[str, Path], *, shift: int = 0) -> 
         SandboxUnavailableError: The sandbox stopped working.
     """
     context = trial.context
-    job = make_job(context, inputs, "rerun-code")
-    code = context.code
-    if not trial.own_code and context.task.language == "r":
-        prelude = (SCRIPTS / "shift_seeds.R").read_text(encoding="utf-8")
-        code = code.model_copy(update={"code": prelude + code.code})
-    write_code(replace(context, code=code), job, inputs)
-    if not trial.own_code:
-        job = _watched(context, job, shift)
-        if await asyncio.to_thread(_keep_digests, trial, inputs, job.code_dir):
-            job = replace(job, env={**job.env, "KEPT_DIGESTS": f"{context.sandbox.layout(job).code}/{_KEPT}"})
-    run = await run_code(context, job, "rerun")
+
+    async def go(context: AttemptContext) -> Run:
+        job = make_job(context, inputs, "rerun-code")
+        code = context.code
+        if not trial.own_code and context.task.language == "r":
+            prelude = (SCRIPTS / "shift_seeds.R").read_text(encoding="utf-8")
+            code = code.model_copy(update={"code": prelude + code.code})
+        write_code(replace(context, code=code), job, inputs)
+        if not trial.own_code:
+            job = _watched(context, job, shift)
+            if await asyncio.to_thread(_keep_digests, replace(trial, context=context), inputs, job.code_dir):
+                job = replace(job, env={**job.env, "KEPT_DIGESTS": f"{context.sandbox.layout(job).code}/{_KEPT}"})
+        return await run_code(context, job, _RERUN)
+
+    run = await run_once(context, inputs, _RERUN, go, shift=shift)
     ended = classify(run.result, context.limits)
     if ended is not None:
         return Rerun(None, f"{ended[0].value}: {ended[1][:160]}")
     checked = await asyncio.to_thread(
-        check_outputs, context.task, run.outputs, base=context.folder, inputs=inputs, source=context.source
+        check_outputs, context.task, run.outputs, base=context.folder, inputs=context.own(inputs), source=context.source
     )
     if checked.outcome is not None:
         return Rerun(None, f"{checked.outcome.value}: {checked.message[:160]}")
@@ -209,12 +221,15 @@ async def change_inputs(trial: Trial, variant: str, *, again: int = 0) -> Pertur
     finally:
         remove(code)
         remove(work)
+    changed = _changed_files(trial.inputs, folder)
+    own = context.own(trial.inputs)  # a script that is shared reads more; a task is judged by its own
+    done = [d for name, d in zip(trial.inputs, done, strict=True) if name in own]
     if not any(d.changed for d in done):
         kinds = ", ".join(sorted({d.kind for d in done}))
         return PerturbedInputs({}, f"no input is of a kind whose values can be changed ({kinds or 'no inputs'})")
     whole = all(d.changed and d.kind in {"table", "json", "gene_sets"} for d in done)
     one_in = min((d.rows for d in done if d.rows is not None), default=0)
-    return PerturbedInputs(_changed_files(trial.inputs, folder), whole=whole, one_in=one_in)
+    return PerturbedInputs(changed, whole=whole, one_in=one_in)
 
 
 def _changing_job(trial: Trial, variant: str, again: int, folders: tuple[Path, Path]) -> Job:

@@ -10,6 +10,7 @@ from datetime import datetime
 from bioresearcher.analysis.sets import SETS
 from bioresearcher.audit.audit import audit
 from bioresearcher.execution.folders import LIMITS
+from bioresearcher.execution.shared_runs import SharedRuns
 from bioresearcher.graph.added_files import Added, digests_of_data, digests_of_papers
 from bioresearcher.graph.revisions import recorded, with_revisions
 from bioresearcher.graph.services import Services
@@ -87,6 +88,7 @@ class RunContext:
         shown_gates: Names of approvals that were shown in this process.
         registered_at: Time of the registration in the run that is replayed; None: it is registered now.
         audits: The last audit of this process, with what was audited; use `audited`.
+        shared: Runs of the registered script that its tasks have in common.
     """
 
     caller: ModelClient
@@ -106,6 +108,7 @@ class RunContext:
     shown_gates: set[str] = field(default_factory=set)
     registered_at: datetime | None = None
     audits: list[tuple[tuple[Dataset, ...], Objective, Audit]] = field(default_factory=list)
+    shared: dict[str, SharedRuns] = field(default_factory=dict)
 
     @property
     def objective(self) -> Objective:
@@ -187,6 +190,7 @@ class RunContext:
             protocol=self.folder.read(Protocol, "protocol.json") if self.folder.has("protocol.json") else None,
             definitions=self.folder.path(*DEFINITIONS).read_text("utf-8") if self.folder.has(*DEFINITIONS) else "",
             date=plan.registered[:10] if (plan := read_registration(self.folder)) else "",
+            shared=self.shared,
         )
 
     def questions(self) -> Questions:

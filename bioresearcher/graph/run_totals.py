@@ -107,6 +107,7 @@ def answer_material(context: RunContext, corpus: PaperCorpus | None = None) -> A
         datasets=context.folder.read_all(Dataset, "datasets"),
         corpus=corpus,
         similarity=context.library.similarities,
+        tasks_dir=context.folder.path("tasks"),
     )
 
 

@@ -14,7 +14,7 @@ from bioresearcher.analysis.group_words import group_pattern, group_words
 from bioresearcher.report import summaries
 from bioresearcher.report.caveats import not_verified
 from bioresearcher.report.run_data import OutputFile, RunView, TaskView
-from bioresearcher.schemas.answer import AnswerLine, PaperReading, QuestionAnswer
+from bioresearcher.schemas.answer import AnswerLine, PageAnswer, PaperReading, QuestionAnswer
 from bioresearcher.schemas.base import Usage
 from bioresearcher.schemas.question import AnalysisSet
 from bioresearcher.stages.answer_numbers import Amount, amounts
@@ -38,6 +38,9 @@ MOST_SHORT: Final = 25
 _BESIDE: Final = ("description", "structure")
 """Kinds of questions whose answers follow the others'."""
 _CHARS: Final = 240
+_AXES: Final = ("honest", "harmless", "helpful")
+MOST_HELPFUL: Final = 3
+"""Points on the page's help that are told; those on honesty and harm are told all."""
 _TITLE: Final = 160
 
 FIGURES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -163,12 +166,23 @@ def first_page(view: RunView, most: int = MOST_WORDS) -> FirstPage:
         beside=told.beside,
         caveats=caveats,
         other_caveats=max(0, len(every) - len(caveats)),
-        judged=tuple(
-            f"{a.question} No: {clip(a.reason, 160) or 'no reason was given'}" for a in told.page if not a.yes
-        ),
+        judged=judged_lines(told.page),
         by=_answered_by(view),
         methods=tuple(methods(view)),
     )
+
+
+def judged_lines(page: Sequence[PageAnswer]) -> tuple[str, ...]:
+    """Return what was denied of the page: everything on honesty and harm, then at most three points on its help."""
+    ranked = sorted((a for a in page if not a.yes or a.reason), key=lambda a: _AXES.index(a.axis))
+    grave = [a for a in ranked if a.axis != "helpful"]
+    helpful = [a for a in ranked if a.axis == "helpful"][:MOST_HELPFUL]
+    said = []
+    for a in (*grave, *helpful):
+        words = f" Of “{clip(a.quote, 120)}”." if a.quote and a.axis != "helpful" else ""
+        no = "No" if not a.yes else "No, which is not counted"
+        said.append(f"{a.question} {no}: {clip(a.reason, 240) or 'no reason was given'}{words}")
+    return tuple(said)
 
 
 def _question(view: RunView, answer: QuestionAnswer) -> QuestionRow:

@@ -125,7 +125,7 @@ def _open(page: FirstPage) -> Iterable[str]:
 
 def _caveats(page: FirstPage) -> Iterable[str]:
     yield from ("## Read with this in mind", "")
-    said = [*page.caveats, *(f"Judged by the reviewer: {t}" for t in page.judged[:3])]
+    said = [*page.caveats, *(f"Judged by the reviewer: {t}" for t in page.judged)]
     yield from md_list(map(md, said), "Nothing is known that changes the reading.")
     if page.other_caveats:
         yield from (

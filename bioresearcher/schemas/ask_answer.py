@@ -19,6 +19,7 @@ class CitedFinding(Value):
     values: dict[str, JsonValue] = Field(default_factory=dict)
     result: Result | None = None
     role: SentenceRole = "result"
+    counts: dict[str, int] = Field(default_factory=dict, description="counts over the tables of its task")
 
 
 class AnsweredQuestion(Value):

@@ -109,6 +109,7 @@ class ExploreDataInput(AuthorTurn):
 
     round: int
     rounds: int = Field(description="rounds at most")
+    derived: tuple[str, ...] = Field(default=(), description="`<data set>: <column>` derived from dates and names")
 
 
 class PlanProtocolInput(AuthorTurn):

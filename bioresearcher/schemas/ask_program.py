@@ -94,21 +94,35 @@ class RepairCodeInput(ProgrammerTurn):
     message: str = Field(description="reason of the outcome")
     output_tail: str = Field(description="the last lines it printed")
     another_way: bool = Field(description="whether the same kind of failure happened before: try another approach")
+    refused: str = Field(default="", description="why the edits just given could not be made: the script is due whole")
+
+
+class CodeEdit(Value):
+    """A small change of a script: text that stands exactly once in it, and what takes its place."""
+
+    old: str = Field(description="text of the script, copied letter by letter with its indents; it stands there once")
+    new: str = Field(description="what takes its place; empty to take it out")
 
 
 class CodeDraft(Value):
-    """Cells to run first, or the complete script. Without either no way is known, and the note says why."""
+    """Cells to run first, or the complete script, or edits of a script that failed.
+
+    Without any no way is known, and the note says why.
+    """
 
     do: tuple[BenchAction, ...] = Field(
         default=(), max_length=3, description="cells to run before the script is written, in order; empty with a script"
     )
     code: str = Field(description="the complete script; empty while cells are run", json_schema_extra={LONG: True})
+    edits: tuple[CodeEdit, ...] = Field(
+        default=(), max_length=12, description="small changes of the script that failed, instead of the complete one"
+    )
     note: str = ""
 
     @property
     def finish(self) -> bool:
         """True when nothing more is to be run before the script."""
-        return bool(self.code.strip()) or not self.do
+        return bool(self.code.strip()) or bool(self.edits) or not self.do
 
     @property
     def to_run(self) -> tuple[BenchAction, ...]:

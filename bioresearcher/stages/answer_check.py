@@ -20,6 +20,7 @@ from bioresearcher.schemas.ask_answer import AnsweredQuestion, CitedFinding, Lin
 from bioresearcher.stages.answer_claims import why_not_claimed
 from bioresearcher.stages.answer_known import Known, comparable, plain
 from bioresearcher.stages.answer_numbers import (
+    COUNTS,
     STATISTICS,
     Amount,
     Bundle,
@@ -30,6 +31,7 @@ from bioresearcher.stages.answer_numbers import (
     entities,
     ratio_of,
 )
+from bioresearcher.stages.answer_tables import counted_so
 
 MOST_CHARS: Final = 500
 """Characters of a sentence."""
@@ -38,6 +40,7 @@ _MULTIPLE: Final = re.compile(
     r"a third|a quarter|(?:the |a )?(?:vast )?majority|most of)\b",
     re.IGNORECASE,
 )
+_LIST: Final = re.compile(r"[^.;:()\d]{0,80}(?::|\()\s*([^;:()]+?)\s*(?:[.;)]|$)")
 _PER: Final = re.compile(r"\bper\s+(?:one\s+)?(\w+)", re.IGNORECASE)
 _QUOTED: Final = re.compile(r"“[^”]*”|\"[^\"]*\"")
 _SPELT: Final = {
@@ -171,6 +174,12 @@ def _number(said: Amount, bundle: Bundle, known: Known, counts: Sequence[float])
     same = [k for k in known.amounts if comparable(said, k)]
     if any(close(said, k) for k in same):
         return ""
+    if not said.unit and not said.sign and (said.role in COUNTS or not said.role) and said.value.is_integer():
+        counted = {name: n for f in known.findings for name, n in f.counts.items()}
+        if _lists(said, bundle.text, known) or counted_so(
+            bundle.text, said.value, counted, rows=said.role in ("genes", "sets", "")
+        ):
+            return ""
     if said.unit == "%":
         if ratio_of(counts, said):
             return ""
@@ -184,6 +193,14 @@ def _number(said: Amount, bundle: Bundle, known: Known, counts: Sequence[float])
         said.role, f"as {said.role}" if said.role else ""
     )
     return f"{said.text}{said.unit if said.unit == '%' else ''} is in none of its findings{f' {name}' if name else ''}"
+
+
+def _lists(said: Amount, text: str, known: Known) -> bool:
+    """True if a number counts the names that its clause lists behind it, all of which are its findings'."""
+    found = _LIST.match(text[said.place + len(said.text) :])
+    items = [i.strip() for i in re.split(r",\s*(?:and\s+)?|\s+and\s+", found[1]) if i.strip()] if found else []
+    stated = plain(known.text)
+    return len({*items}) == len(items) == said.value and all(plain(i) and plain(i) in stated for i in items)
 
 
 def _threshold(said: Amount, known: Known) -> str:

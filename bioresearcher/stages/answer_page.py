@@ -114,7 +114,8 @@ def joined(
             signs = misuse_signs(page_text(material, answers))
             flagged = len(signs) + (not model.yes) >= LEAST_SIGNS
             why = "; ".join([*signs, *([model.reason] if not model.yes else [])])
-            rows.append(model.model_copy(update={"yes": not flagged, "reason": why if flagged else ""}))
+            why = why if flagged or not model.yes else ""  # one sign alone is told, and decides nothing
+            rows.append(model.model_copy(update={"yes": not flagged, "reason": why}))
         else:
             rows.append(model if rule.yes or not model.yes else rule)
     return tuple(rows)
@@ -134,7 +135,7 @@ def page_text(material: AnswerMaterial, answers: Answers) -> str:
 
 
 async def _asked(caller: ModelClient, material: AnswerMaterial, answers: Answers) -> tuple[PageAnswer, ...] | None:
-    """Ask the reviewer; an answer without words of the page that deny a question is not counted against it.
+    """Ask the reviewer; what it denies without words of the page is told, and decides nothing.
 
     No rule of the backend stands in for an answer that cannot be used: `judged_by_rule` stands beside it already.
     """
@@ -158,13 +159,14 @@ def _answers(judged: JudgedPage, page: str) -> tuple[PageAnswer, ...]:
         stands = bool(a.quote.strip()) and re.sub(r"\s+", " ", a.quote.strip()) in plain
         denied = not a.yes and (stands or q.axis == "helpful")
         quote = a.quote if stands else ""
+        unnamed = "" if denied else " (the words it names are not on the page)"
         rows.append(
             PageAnswer(
                 id=q.id,
                 axis=q.axis,
                 question=q.question,
                 yes=not denied,
-                reason=a.reason if denied else "",
+                reason=f"{a.reason.strip() or 'no reason was given'}{unnamed}" if not a.yes else "",
                 quote=quote,
                 origin="model",
             )

@@ -7,7 +7,7 @@ with the opening and the script that failed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from bioresearcher.errors import ContextOverflowError
 from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.llm.converse import Done, Tool, converse
 from bioresearcher.prompts import Prompt
-from bioresearcher.schemas.ask_program import CodeDraft, ProgrammerTurn, RepairCodeInput, WriteCodeInput
+from bioresearcher.schemas.ask_program import CodeDraft, CodeEdit, ProgrammerTurn, RepairCodeInput, WriteCodeInput
 from bioresearcher.schemas.base import Origin
 from bioresearcher.schemas.conversation import Said
 from bioresearcher.schemas.execution import DryLabTask, Outcome, TaskCode
@@ -93,11 +93,25 @@ class CodeTalk:
         return await self._turns(WRITE_CODE, WriteCodeInput(**self._fields), ROUNDS)
 
     async def mended(self, failure: Failure) -> tuple[CodeDraft, Origin]:
-        """Return another script after one failed.
+        """Return another script after one failed: the complete one, or that one with the edits that were given.
+
+        Where an edit cannot be made, the complete script is asked for once.
 
         Raises:
             AnswerError: No answer can be used.
         """
+        draft, origin = await self._mended(failure)
+        if draft.code.strip() or not draft.edits:
+            return draft, origin
+        made, refused = with_code_edits(failure.code, draft.edits)
+        if refused:
+            values = RepairCodeInput(**self._fields, **vars(failure), refused=refused)
+            draft, origin = await self._asked(REPAIR_CODE, values)
+            return draft.model_copy(update={"edits": ()}), origin
+        self._script = made
+        return draft.model_copy(update={"code": made, "edits": ()}), origin
+
+    async def _mended(self, failure: Failure) -> tuple[CodeDraft, Origin]:
         shown = "" if self._said and failure.code == self._script else failure.code
         values = RepairCodeInput(**self._fields, **{**vars(failure), "code": shown})
         try:
@@ -142,3 +156,15 @@ class CodeTalk:
         self._said, self._results = (*self._said, *answer.exchange), ""
         self._script = answer.value.code
         return answer.value, answer.origin
+
+
+def with_code_edits(code: str, edits: Sequence[CodeEdit]) -> tuple[str, str]:
+    """Return a script with edits made one after the other; with the reason, and unchanged, where one cannot be made."""
+    made = code
+    for number, edit in enumerate(edits, 1):
+        times = made.count(edit.old) if edit.old.strip() else 0
+        if times != 1:
+            stands = "it names no text" if not edit.old.strip() else f"its `old` stands {times} times in the script"
+            return code, f"edit {number} of {len(edits)}: {stands}, not once; none of the edits was made"
+        made = made.replace(edit.old, edit.new)
+    return made, "" if made != code else "the edits change nothing"

@@ -6,10 +6,11 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from bioresearcher.audit.counts import count
+from bioresearcher.audit.counts import count, derived_names
 from bioresearcher.audit.tables import read_sheet
 from bioresearcher.errors import InputError
 from bioresearcher.llm.ask import ModelClient, preview
@@ -18,11 +19,12 @@ from bioresearcher.prompts import untrusted
 from bioresearcher.schemas.ask_design import ExploreDataInput
 from bioresearcher.schemas.conversation import Conversation, CountAction, FactAction, LookAction, ReadAction
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.schemas.facts import Fact, LookRecord, PassageRead
+from bioresearcher.schemas.facts import Fact, LookRecord, PassageRead, View
 from bioresearcher.schemas.paper import Evidence, Passage
 from bioresearcher.stages.answer import PaperCorpus
 from bioresearcher.stages.design_context import DesignContext
 from bioresearcher.stages.look import state_fact
+from bioresearcher.stages.look_basis import basis_of, sizes_of
 from bioresearcher.stages.material import material
 from bioresearcher.stages.prompts import EXPLORE_DATA
 from bioresearcher.text.normalise import known_id
@@ -81,7 +83,8 @@ async def explore_data(
     able = {k: t for k, t in tools.items() if (bench.reports if k == "read" else bench.views)}
     if caller.by_rule or not able:
         return Explored()
-    values = ExploreDataInput(**material(bench), round=1, rounds=limits_for(0).rounds)
+    derived = await asyncio.to_thread(_derived, bench.datasets) if "count" in able else ()
+    values = ExploreDataInput(**material(bench), round=1, rounds=limits_for(0).rounds, derived=derived)
     limits = limits or limits_for(preview(caller, EXPLORE_DATA, values).tokens)
     talk = await converse(caller, EXPLORE_DATA, values, able, limits, name="designer/explore_data")
     facts: list[Fact] = []
@@ -93,6 +96,16 @@ async def explore_data(
             passages.setdefault(row.id, row)
     talked = Conversation(said=talk.said, results=talk.results)
     return Explored(tuple(facts), look_records(talk, "designer"), tuple(passages.values()), talked)
+
+
+def _derived(datasets: Sequence[Dataset]) -> tuple[str, ...]:
+    """Return the columns derived from dates and names that counts can use, each with its data set."""
+    found = []
+    for dataset in datasets:
+        if dataset.file("samples") is not None:
+            with suppress(InputError, OSError):
+                found += [f"{dataset.id}: {name}" for name in derived_names(read_sheet(dataset))]
+    return tuple(found)
 
 
 Shows = LookAction | CountAction
@@ -245,8 +258,9 @@ class FactTool:
     pure = False
     """The result depends on the actions before: on what a look showed, and on the next id."""
 
-    def __init__(self, taken: Sequence[Fact]) -> None:
-        """Continue the numbering of the facts that are there."""
+    def __init__(self, taken: Sequence[Fact], views: Sequence[View] = ()) -> None:
+        """Continue the numbering of the facts that are there; `views` are those that looks read."""
+        self._views = {v.id: v for v in views}
         numbers = [int(f.id[1:]) for f in taken if f.id[1:].isdigit()]
         self._last = max(numbers, default=0)
 
@@ -258,10 +272,13 @@ class FactTool:
         """Keep the fact, or say why not."""
         looks = {d.id: (_seen_in(d.action), d.text) for d in place.before if isinstance(d.action, Shows) and d.id}
         number = self._last + sum("fact" in d.meta for d in place.before) + 1
-        made = state_fact(looks, action, f"F{number}")
+        ran = next((d.action for d in place.before if d.id == action.look.strip()), None)
+        view = self._views.get(ran.view) if isinstance(ran, LookAction) else None
+        basis = basis_of(ran.code, view) if isinstance(ran, LookAction) and view is not None else ""
+        made = state_fact(looks, action, f"F{number}", basis, sizes_of(view) if view is not None else ())
         if isinstance(made, str):
             return Seen(f"Not kept: {made}.")
-        return Seen(f"Kept as {made.id}.", {"fact": made.model_dump(mode="json")})
+        return Seen(f"Kept as {made.id}. {basis}".strip(), {"fact": made.model_dump(mode="json")})
 
 
 def tools_of(
@@ -269,5 +286,5 @@ def tools_of(
 ) -> dict[str, Tool[Any]]:
     """Return the author's tools by kind; a tool that is None is not offered."""
     found: dict[str, Tool[Any] | None] = {"look": look, "read": read, "count": CountTool(bench.datasets)}
-    found["fact"] = FactTool(bench.audit.facts)
+    found["fact"] = FactTool(bench.audit.facts, bench.views)
     return {kind: tool for kind, tool in found.items() if tool is not None}

@@ -7,6 +7,7 @@ says so in the first line of what is shown.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import platform
@@ -21,7 +22,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from bioresearcher.audit.views import GENE_SETS, view_folder
+from bioresearcher.audit.views import GENE_SETS, view_folder, view_names
 from bioresearcher.errors import BioresearcherError
 from bioresearcher.execution.inside import looking
 from bioresearcher.execution.process import without_places
@@ -34,6 +35,7 @@ from bioresearcher.sandbox.limits import explain
 from bioresearcher.schemas.conversation import FactAction, LookAction
 from bioresearcher.schemas.execution import ExecResult, Limits
 from bioresearcher.schemas.facts import Fact, View
+from bioresearcher.stages.fact_numbers import unseen_numbers
 from bioresearcher.text.visible import visible
 
 LIMITS: Final = Limits(
@@ -47,7 +49,7 @@ ALL_S: Final = 180.0
 """Seconds of all looks of a conversation together."""
 PACKAGES: Final = ("numpy", "pandas", "scipy", "scikit-learn", "statsmodels", "lifelines")
 
-_TOOL = "look-2"
+_TOOL = "look-3"
 _ERROR_BYTES = 1500
 _FAILED_BYTES = 800  # shown of what a look printed before it failed
 _IN_NUMBER = r"[\w.,+-]+"
@@ -91,6 +93,7 @@ async def run_look(
     *,
     shown_bytes: int = SHOWN_BYTES,
     limits: Limits = LIMITS,
+    names: Mapping[str, str] | None = None,
 ) -> Shown:
     """Run a script on a view.
 
@@ -101,6 +104,7 @@ async def run_look(
         code: Python.
         shown_bytes: Most bytes of its output that are shown; head and tail of longer ones.
         limits: Limits of the process tree.
+        names: Sample names that the code may ask for, each with its code in the view.
     """
     folder = view_folder(views_folder, view)
     if refused := _refusal(sandbox, folder, code):
@@ -109,7 +113,7 @@ async def run_look(
     try:
         place = temporary_folder()
         try:
-            result, places = await _run(sandbox, place, folder, views_folder / GENE_SETS, code, limits)
+            result, places = await _run(sandbox, place, folder, views_folder / GENE_SETS, code, limits, names or {})
         finally:
             remove_tree(place)
     except (BioresearcherError, OSError):
@@ -130,7 +134,7 @@ def _refusal(sandbox: Sandbox, folder: Path, code: str) -> str:
 
 
 async def _run(
-    sandbox: Sandbox, place: Path, view: Path, sets: Path, code: str, limits: Limits
+    sandbox: Sandbox, place: Path, view: Path, sets: Path, code: str, limits: Limits, names: Mapping[str, str]
 ) -> tuple[ExecResult, tuple[Path, ...]]:
     script, work = place / "code", place / "work"
     for folder in (script, work):
@@ -141,6 +145,7 @@ async def _run(
     job = Job(code_dir=script, script="looking.py", work_dir=work, data=data, limits=limits)
     inside = sandbox.layout(job).data
     env = {"LOOK_VIEW": inside["view"], **({"LOOK_GENE_SETS": inside["gene_sets"]} if sets.is_dir() else {})}
+    env |= {"LOOK_NAMES": json.dumps(names)} if names else {}
     job = Job(code_dir=script, script="looking.py", work_dir=work, data=data, limits=limits, env=env)
     return await sandbox.run(job), (place, view, sets, Path(sys.prefix), Path(sys.base_prefix))
 
@@ -242,6 +247,7 @@ class LookTool:
         """Return a digest of code and view, and of all that the script can see: files, helpers, versions."""
         view = self._views.get(action.view)
         seen = [view.digest if view else "", *_surroundings(self._folder / GENE_SETS), str(self._shown_bytes)]
+        seen += [json.dumps(named, sort_keys=True)] if (named := self._named(action)) else []
         parts = [_TOOL, action.view, action.code, seen]
         return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -249,14 +255,18 @@ class LookTool:
         """Run the script; a refusal is a result too."""
         used = sum(_seconds(done.meta) for done in place.before)
         view = self._views.get(action.view)
+        named = self._named(action)
+        asked = {n for d in place.before if isinstance(d.action, LookAction) for n in self._named(d.action)} | {*named}
         if view is None:
             shown = _not_run(f"there is no view {action.view[:60]!r}; there is {', '.join(self._views) or 'none'}")
+        elif len(asked) > (most := most_names(len(view_names(self._folder, view)))):
+            shown = _not_run(f"codes of {len(asked)} samples are asked for by name in all; at most {most} are given")
         elif used >= ALL_S:
             shown = _not_run(f"all looks together have used their {ALL_S:g} s")
         else:
             number = int(re.sub(r"\D", "", place.id) or 1)
             most = min(self._shown_bytes, SHOWN_BYTES_LATER if number >= LATER else SHOWN_BYTES)
-            shown = await run_look(self._sandbox, self._folder, view, action.code, shown_bytes=most)
+            shown = await run_look(self._sandbox, self._folder, view, action.code, shown_bytes=most, names=named)
         return Seen(
             shown.text,
             {
@@ -268,6 +278,28 @@ class LookTool:
                 "seconds": shown.seconds,
             },
         )
+
+    def _named(self, action: LookAction) -> dict[str, str]:
+        """Return the samples that a look asks for by name, each with its code in the view."""
+        view = self._views.get(action.view)
+        if view is None or "code_of" not in action.code:
+            return {}
+        texts = texts_in(action.code)
+        return {name: code for name, code in view_names(self._folder, view).items() if name in texts}
+
+
+def most_names(samples: int) -> int:
+    """Return how many samples looks may ask for by name: a few that a plan leaves out, never all in their order."""
+    return max(3, samples // 10)
+
+
+def texts_in(code: str) -> frozenset[str]:
+    """Return the texts that stand in Python code; none where it cannot be read."""
+    try:
+        nodes = list(ast.walk(ast.parse(code)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return frozenset()
+    return frozenset(n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str))
 
 
 def _not_run(reason: str) -> Shown:
@@ -290,45 +322,17 @@ def _surroundings(sets: Path) -> list[str]:
     return found
 
 
-# Facts
-_NUMBER = re.compile(
-    r"(?<![\w.])(?:[-−+](?=[\d.]))?(?:\d+(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))(?:[eE][-+]?\d+)?(?![A-Za-z_\d])"
-)
-_OURS = re.compile(r"^<<<untrusted .*$|^>>>$|\[… [\d,]+ bytes left out …\]", re.MULTILINE)
-_SPELT: Final = {
-    word: float(number)
-    for number, word in enumerate("two three four five six seven eight nine ten eleven twelve".split(), start=2)
-}
-_SPELT_WORD = re.compile(rf"\b({'|'.join(_SPELT)})\b", re.IGNORECASE)
-
-
-def unseen_numbers(statement: str, shown: str) -> tuple[str, ...]:
-    """Return the numbers of a statement that stand in none of a look's lines, as written.
-
-    Thousands separators and zeros at the end do not matter; a percentage or a rounded number counts only where it was
-    printed so. Numbers inside names (`E2F1`, `GSE4335`) are no numbers. The first line of `shown`, which is ours, does
-    not count.
-    """
-    output = _OURS.sub(" ", shown.partition("\n")[2])
-    known = {_value(m[0]) for m in _NUMBER.finditer(output)}
-    known |= {_value(m[0]) for m in _NUMBER.finditer(re.sub(r"(?<=\d),(?=\d)", " , ", output))}  # `12,345` in a list
-    known |= {_SPELT[m[0].lower()] for m in _SPELT_WORD.finditer(output)}
-    said = [(m[0], _value(m[0])) for m in _NUMBER.finditer(statement)]
-    said += [(m[0], _SPELT[m[0].lower()]) for m in _SPELT_WORD.finditer(statement)]
-    return tuple(dict.fromkeys(text for text, value in said if value not in known))
-
-
-def _value(text: str) -> float:
-    return float(text.replace(",", "").replace("−", "-"))
-
-
-def state_fact(looks: Mapping[str, tuple[str, str]], action: FactAction, fact_id: str) -> Fact | str:
+def state_fact(
+    looks: Mapping[str, tuple[str, str]], action: FactAction, fact_id: str, basis: str = "", sizes: Iterable[int] = ()
+) -> Fact | str:
     """Make a fact of a statement that a look showed, or return in words why it is refused.
 
     Args:
         looks: Id of each look -> (id of its view, exactly what it showed).
         action: The statement and the look that it rests on.
         fact_id: Id that the fact gets.
+        basis: The rows and columns that the look computed with, as the program tells them; put behind the statement.
+        sizes: Numbers of rows and samples of the view, which are known without a look.
     """
     found = looks.get(action.look.strip())
     if found is None:
@@ -338,15 +342,18 @@ def state_fact(looks: Mapping[str, tuple[str, str]], action: FactAction, fact_id
         return "it says nothing"
     if "\n" not in shown:
         return f"{action.look.strip()} showed nothing"
-    missing = unseen_numbers(action.statement, shown)
+    missing = unseen_numbers(action.statement, shown, sizes)
     if missing:
         listed = ", ".join(missing[:8])
-        return f"{action.look.strip()} does not show {listed}; state numbers as it printed them, or look again"
+        return (
+            f"{action.look.strip()} does not show {listed}; state numbers as it printed them or as plain arithmetic "
+            "over them (`162 = 120 + 42`, `42 of 120 (35%)`, rows of its table by a level or range), or look again"
+        )
     return Fact(
         id=fact_id,
         kind="look",
         dataset=view.rpartition("/")[0],
-        statement=action.statement.strip(),
+        statement=f"{action.statement.strip()} {basis}".strip(),
         consequence=action.consequence.strip(),
         weight=2,
         shown_by=action.look.strip(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -14,6 +15,7 @@ from bioresearcher.execution.folders import promote
 from bioresearcher.execution.input_snapshot import describe_inputs
 from bioresearcher.execution.languages import missing_package, packages_for
 from bioresearcher.execution.question_check import Asked
+from bioresearcher.execution.shared_runs import SharedRuns, keeps_apart
 from bioresearcher.execution.task_records import best_result, task_record
 from bioresearcher.llm.ask import ModelClient
 from bioresearcher.sandbox.base import Sandbox
@@ -35,7 +37,7 @@ from bioresearcher.stages.code_talk import CodeTalk, Failure
 from bioresearcher.stages.declared_exclusions import with_exclusions
 from bioresearcher.stages.sandbox_answers import Told, recorded_text, told_attempt
 from bioresearcher.stages.script import code_for
-from bioresearcher.stages.script_tasks import registered_code, with_counts
+from bioresearcher.stages.script_tasks import registered_code, registered_codes, with_counts
 from bioresearcher.text.normalise import known_id
 
 FINAL = (Outcome.VERIFIED, Outcome.BLOCKED)
@@ -61,6 +63,8 @@ class Workbench:
     """Text of the helper module of the protocol's definitions; empty when there is none."""
     date: str = ""
     """The run's date (ISO), which scripts see as today."""
+    shared: dict[str, SharedRuns] = field(default_factory=dict)
+    """Runs of the registered script that its tasks have in common, by the digest of what is run."""
 
     def source(self, task: DryLabTask) -> str:
         """Return the text of the protocol's steps that a task carries out."""
@@ -124,7 +128,10 @@ async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) 
             return talks[0]
 
         ready = None if caller.by_rule else ready_code(bench, task)
-        return await _worked(caller, bench, task, talk, ready, inputs, questions)
+        together = _together(bench, task) if ready is not None and ready.skill is None else None
+        if together is not None:
+            stack.callback(together.done, task.id)
+        return await _worked(caller, bench, task, talk, ready, inputs, questions, together)
 
 
 async def _worked(
@@ -135,6 +142,7 @@ async def _worked(
     ready: TaskCode | None,
     inputs: Mapping[str, Path],
     questions: Sequence[Asked],
+    together: SharedRuns | None,
 ) -> TaskRecord:
     """Get code, run it, have it repaired; return the record of the best attempt."""
     folder = bench.tasks_dir / task.id
@@ -156,6 +164,7 @@ async def _worked(
             asked=questions,
             source=bench.source(task),
             date=bench.date,
+            together=together if code is ready else None,
         )
         result = with_counts(result, task, folder)
         results.append(result)
@@ -279,7 +288,27 @@ def ready_code(bench: Workbench, task: DryLabTask) -> TaskCode | None:
     own = skill_code(bench, task)
     if own is not None or bench.protocol is None:
         return own
-    return registered_code(bench.protocol, tuple(bench.datasets.values()), task)
+    return registered_code(bench.protocol, tuple(bench.datasets.values()), task, bench.tasks.values())
+
+
+def _together(bench: Workbench, task: DryLabTask) -> SharedRuns | None:
+    """Return the runs of the registered script that a task shares with others; None where it is the only one."""
+    if bench.protocol is None:
+        return None
+    codes = registered_codes(bench.protocol, tuple(bench.datasets.values()), bench.tasks.values())
+    own = "\n".join([d.code for d in bench.protocol.definitions] + [s.code for s in bench.protocol.steps])
+    if task.id not in codes or len(codes) == 1 or not keeps_apart(own):
+        return None
+    digest = hashlib.sha256([*codes.values()][-1].code.encode("utf-8", "replace")).hexdigest()[:16]
+    if digest not in bench.shared:
+        inputs: dict[str, Path] = {}
+        for one in codes:
+            inputs |= bench.input_paths(bench.tasks[one])
+        done = {i for i in codes if (bench.tasks_dir / i / "record.json").is_file()}
+        folder = bench.tasks_dir / f".script-{digest}"
+        tasks = {i: bench.tasks[i] for i in codes}
+        bench.shared[digest] = SharedRuns(folder, inputs, tasks, codes, {*codes} - done)
+    return bench.shared[digest]
 
 
 def skill_code(bench: Workbench, task: DryLabTask) -> TaskCode | None:

@@ -35,9 +35,11 @@ MOST_FINDINGS: Final = 12
 MOST_NEW: Final = 4
 MOST_CHECKS: Final = 24
 CHANGED_TOKENS: Final = 10_000
-"""Largest account of changes in a recheck, in estimated tokens, from which unchanged lines and those taken out are left
-out; lines put in never are."""
+"""Largest account of changes in a recheck, in estimated tokens; from there on unchanged lines are left out, and last
+of all those taken out, never those put in."""
 OUT_NOT_SHOWN: Final = "Sentences that were taken out were not shown to the recheck."
+ONLY_NEAR: Final = "Of long sections only what is beside a change was shown."
+ONLY_CHANGED: Final = "Of long sections only what changed was shown."
 SAID_CHARS: Final = 1_200
 UNANSWERED: Final = "The author gave no answer."
 
@@ -297,15 +299,17 @@ def next_number(rounds: Iterable[Findings]) -> int:
 def changes(before: str, after: str, most: int = CHANGED_TOKENS) -> tuple[str, str]:
     """Write the changed sections between two Markdown texts: lines put in (+), taken out (−) and unchanged, and a note.
 
-    Sections stand whole under their headings. Where that is too long, the changed ones stand as they now read, without
-    what was taken out; then only lines put in, with a neighbour each. A line put in is always there: a reviewer can
-    judge nothing by a part of it. Nothing changed: an empty account. The note says what was left out.
+    Sections stand whole under their headings. Where that is too long, lines put in and taken out stand with a neighbour
+    each, then alone; only where that is too long as well, lines put in with a neighbour each. A line put in is always
+    there: a reviewer can judge nothing by a part of it. Nothing changed: an empty account. The note says what was left
+    out.
     """
     sections = _sections(_units(before), _units(after))
     forms = (
         ("", [line for s in sections for line in s]),
-        (OUT_NOT_SHOWN, [line for s in sections for line in s if not line.startswith(_OUT)]),
-        (OUT_NOT_SHOWN + " Of long sections only what is beside a change was shown.", _near(sections)),
+        (ONLY_NEAR, _near(sections)),
+        (ONLY_CHANGED, [x for s in sections for n, x in enumerate(s) if n == 0 or x.startswith((_IN, _OUT))]),
+        (f"{OUT_NOT_SHOWN} {ONLY_NEAR}", [x for x in _near(sections) if not x.startswith(_OUT)]),
     )
     note, lines = next((f for f in forms if tokens_of("\n".join(f[1])) <= most), forms[-1])
     return "\n".join(lines), note
@@ -335,12 +339,12 @@ def _sections(old: Sequence[str], new: Sequence[str]) -> list[list[str]]:
 
 
 def _near(sections: Iterable[Sequence[str]]) -> list[str]:
-    """Return the headings with the lines put in, and of the unchanged ones those beside a change."""
+    """Return the headings with the lines put in and taken out, and of the unchanged ones those beside a change."""
     found: list[str] = []
     for section in sections:
         changed = [line.startswith((_IN, _OUT)) for line in section]
         for n, line in enumerate(section):
             beside = any(changed[max(n - 1, 0) : n + 2])
-            if n == 0 or (beside and not line.startswith(_OUT)):
+            if n == 0 or beside:
                 found.append(line)
     return found

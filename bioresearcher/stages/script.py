@@ -38,6 +38,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 """
+_TASK_IMPORTS: Final = IMPORTS.replace("import os\n", "import shutil\n")
 
 _PLACES: Final = '''
 DATA = Path(os.environ.get("DATA", "data"))  # the folder of the files as they were given
@@ -63,7 +64,9 @@ def entry(dataset, name):
 
 _TASK_PLACES: Final = '''
 _TASK = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-OUT = Path(_TASK["outputs"]["findings"]).parent  # the folder of tables and figures
+_PARTS = _TASK.get("parts") or {_TASK["task"]: _TASK["outputs"]}  # of the tasks that this run carries out
+OUT = Path.cwd() / "steps"  # the folder of tables and figures, of which each task keeps its own
+OUT.mkdir(exist_ok=True)
 REHEARSAL = False
 FILES = {
 %s
@@ -148,6 +151,50 @@ def check(what, seen, planned, shuffled=False):
     print(f"{what}: {seen}" + ("" if same else f" (planned: {planned})"))
     kept = {"what": str(what), "seen": _plain(seen), "planned": _plain(planned), "same": "yes" if same else "no"}
     _COUNTS.append(kept)
+
+
+_BEFORE, _FIRST, _LEFT = set(), 0, set(_PARTS)
+
+
+def _begin():
+    """Begin the part of a task."""
+    global _BEFORE, _FIRST
+    _FINDINGS.clear()
+    _BEFORE, _FIRST = {path.name for path in OUT.iterdir()}, len(_COUNTS)
+
+
+def _end(task):
+    """End the part of a task: what it declares, and nothing that steps before have written, is kept."""
+    if task not in _PARTS:
+        return
+    outputs = {name: Path(place) for name, place in _PARTS[task].items()}
+    names = {place.name for place in outputs.values()}
+    folder = outputs["findings"].parent
+    folder.mkdir(exist_ok=True)
+    if "counts" in outputs:
+        kept = pd.DataFrame(_COUNTS, columns=["what", "seen", "planned", "same"])
+        kept.to_csv(OUT / outputs["counts"].name, sep="\t", index=False)
+    if not _FINDINGS:
+        for count in _COUNTS[_FIRST:]:
+            finding(f"{count['what']}: {count['seen']}", {"seen": count["seen"]})
+    if not _FINDINGS:
+        for name in sorted(n for n in names if n.endswith((".tsv", ".csv")) and n != "counts.tsv"):
+            rows = len(pd.read_csv(OUT / name, sep="\t" if name.endswith(".tsv") else ",", dtype=str))
+            finding(f"{name} has {rows} rows.", {"rows": rows})
+    if not _FINDINGS:
+        finding("The steps ran to their end and state no number.")
+    for path in OUT.iterdir():
+        if path.is_file() and (path.name in names or path.name not in _BEFORE):
+            shutil.copyfile(path, folder / path.name)
+    _LEFT.discard(task)
+    if not _LEFT:
+        shutil.rmtree(OUT)
+    if "parts" in _TASK:
+        print(f"[end of the part of task {task}]", flush=True)
+        watch = sys.modules.get("sitecustomize")  # it notes in a re-run whether random numbers were drawn so far
+        if hasattr(watch, "note_so_far"):
+            watch.note_so_far(str(folder))
+        (folder / "part-ended").touch()
 '''
 
 
@@ -209,7 +256,7 @@ def task_head(files: Sequence[tuple[str, Dataset, DataFile]]) -> str:
         f"    ({d.id!r}, {f.name!r}): ({given!r}, {PurePosixPath(f.path).name!r}, {f.feature_column!r}),"
         for given, d, f in files
     )
-    return IMPORTS + _TASK_PLACES % "\n".join(rows) + _READERS + _TASK_CHECK
+    return _TASK_IMPORTS + _TASK_PLACES % "\n".join(rows) + _READERS + _TASK_CHECK
 
 
 _TAG: Final = re.compile(r"<(?=[A-Za-z/!?])")

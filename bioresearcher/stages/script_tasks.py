@@ -4,7 +4,10 @@ The code of a protocol's steps is one script, whose later steps use what earlier
 out one to three neighbouring steps of a part: its code is the script from the beginning to its last step, word for
 word, behind a head that takes files from the task instead of a folder. So nothing has to be found out about which step
 needs which, and draws of random numbers are those of the whole script. What the task declares is what its own steps
-write into `OUT` and state by `finding`; what steps before it write again is taken away.
+write into `OUT` and state by `finding`; what steps before it write is not kept for it.
+
+Each task's code is so the beginning of the next one's: `execution/shared_runs.py` runs the longest once on the same
+inputs, and every task takes from that run what its own part wrote.
 
 `check` keeps a count instead of stopping, because the same code is also run on changed data, where no count is the
 planned one; `with_counts` stops the task after the run where a count on the true data is another.
@@ -28,7 +31,6 @@ from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.execution import DryLabTask, Outcome, OutputKind, TaskCode, TaskInput, TaskOutput
 from bioresearcher.schemas.protocol import Protocol, ProtocolStep, Rehearsal
 from bioresearcher.stages.script import SCRIPT_BYTES, heading_of, task_head
-from bioresearcher.text.format import listing
 from bioresearcher.text.normalise import plain_name, title_of
 
 STEPS_A_TASK: Final = 3
@@ -45,40 +47,12 @@ _KINDS: Final[Mapping[str, OutputKind]] = {
     ".json": "model",
 }
 _READERS: Final = {"table", "matrix", "gene_sets", "file", "entry"}
-_ELSEWHERE: Final = {"DATA", "MADE", "FILES", "__file__", "environ", "argv"}
-"""Names by which code reads files otherwise than through the head's functions, or learns where it runs."""
+_ELSEWHERE: Final = {"DATA", "MADE", "FILES", "__file__", "environ", "argv", "cwd", "_TASK", "_PARTS", "_begin", "_end"}
+"""Names by which code reads files otherwise than through the head's functions, or learns where and for whom it runs."""
 _READ_AGAIN: Final = {"read_csv", "read_table", "read_json", "read_text", "exists", "is_file"}
 """Calls that read what a step before has written."""
 _FILE: Final = re.compile(r"[A-Za-z0-9][\w.+-]{0,79}")
 _MOST_TOLD: Final = 3
-
-_BORDER: Final = """
-# Until here: what the task's own steps need.
-_FINDINGS.clear()
-_BEFORE, _FIRST = {path.name for path in OUT.iterdir()}, len(_COUNTS)
-"""
-_TAIL: Final = """
-
-# What the task declares.
-for _path in OUT.iterdir():
-    if _path.name in _BEFORE and _path.name not in {Path(place).name for place in _TASK["outputs"].values()}:
-        if _path.is_file():
-            _path.unlink()
-if "counts" in _TASK["outputs"]:
-    pd.DataFrame(_COUNTS, columns=["what", "seen", "planned", "same"]).to_csv(
-        _TASK["outputs"]["counts"], sep="\\t", index=False
-    )
-if not _FINDINGS:
-    for _count in _COUNTS[_FIRST:]:
-        finding(f"{_count['what']}: {_count['seen']}", {"seen": _count["seen"]})
-if not _FINDINGS:
-    for _name in sorted(Path(place).name for place in _TASK["outputs"].values()):
-        if _name.endswith((".tsv", ".csv")) and _name != "counts.tsv":
-            _rows = len(pd.read_csv(OUT / _name, sep="\\t" if _name.endswith(".tsv") else ",", dtype=str))
-            finding(f"{_name} has {_rows} rows.", {"rows": _rows})
-if not _FINDINGS:
-    finding("The steps ran to their end and state no number.")
-"""
 
 
 def script_tasks(protocol: Protocol, datasets: Sequence[Dataset], held: Iterable[str] = ()) -> tuple[DryLabTask, ...]:
@@ -133,29 +107,58 @@ def together(protocol: Protocol, able: Iterable[str], idle: Iterable[str] = ()) 
     return tuple(map(tuple, groups))
 
 
-def registered_code(protocol: Protocol, datasets: Sequence[Dataset], task: DryLabTask) -> TaskCode | None:
+def registered_code(
+    protocol: Protocol, datasets: Sequence[Dataset], task: DryLabTask, tasks: Iterable[DryLabTask] = ()
+) -> TaskCode | None:
     """Return the registered code that carries out a task of `script_tasks`; None for any other task."""
+    return registered_codes(protocol, datasets, (*tasks, task)).get(task.id)
+
+
+def registered_codes(
+    protocol: Protocol, datasets: Sequence[Dataset], tasks: Iterable[DryLabTask]
+) -> dict[str, TaskCode]:
+    """Return task id -> the registered code of those of the tasks that have some, in the script's order.
+
+    Each is a beginning of the next, word for word.
+    """
+    known = {t.id: t for t in tasks}
+    parts = {t.id: steps for t in known.values() if (steps := _steps_of(protocol, t))}
+    if not parts:
+        return {}
+    files = _script_files(protocol, datasets)
+    parts = {i: steps for i, steps in parts.items() if _fits(protocol, known[i], steps, files)}
+    begins = {steps[0].id: i for i, steps in parts.items()}
+    ends = {steps[-1].id: i for i, steps in parts.items()}
+    text = '"""The registered script, to the end of a task\'s steps."""\n\n' + task_head(files).rstrip("\n")
+    found = {}
+    for step_id, title, code in _before(protocol, protocol.steps):
+        if step_id in begins:
+            text += f"\n\n\n# Task {begins[step_id]}\n_begin()"
+        text += f"\n\n\n# {title}\n" + code.strip("\n")
+        if step_id in ends:
+            text += f"\n\n\n_end({ends[step_id]!r})\n"
+            note = "The registered code of its steps, unchanged."
+            found[ends[step_id]] = TaskCode(code=text, origin=protocol.origin, note=note)
+        if len(found) == len(parts):
+            break
+    return found
+
+
+def _steps_of(protocol: Protocol, task: DryLabTask) -> list[ProtocolStep]:
+    """Return the steps of a task, all of which have code; none for a task that is not of the script."""
     steps = [s for s in protocol.steps if s.id in task.step_ids]
-    if not steps or task.skill is not None or not all(s.code.strip() for s in steps):
-        return None
-    if not all(_runs_alone(code) for _, _, code in _before(protocol, steps)):
-        return None
-    files = _files(_before(protocol, steps), datasets)
-    if [(given, d.id, f.name) for given, d, f in files] != [(i.name, i.dataset, i.file) for i in task.inputs]:
-        return None
-    if not any(o.name == "findings" and o.file == FINDINGS for o in task.outputs):
-        return None
-    heading = f"Steps {listing([s.id for s in steps])} of the registered script, behind what stands before them there."
-    pieces = [f'"""{heading}"""', "", task_head(files).rstrip("\n")]
-    own = {s.id for s in steps}
-    bordered = False
-    for step_id, title, code in _before(protocol, steps):
-        if step_id in own and not bordered:
-            pieces.append(_BORDER.rstrip("\n"))
-            bordered = True
-        pieces.append(f"\n\n# {title}\n" + code.strip("\n"))
-    code = "\n".join((*pieces, _TAIL))
-    return TaskCode(code=code, origin=protocol.origin, note="The registered code of its steps, unchanged.")
+    coded = task.skill is None and all(s.code.strip() for s in steps)
+    stated = any(o.name == "findings" and o.file == FINDINGS for o in task.outputs)
+    return steps if coded and stated else []
+
+
+def _fits(protocol: Protocol, task: DryLabTask, steps: Sequence[ProtocolStep], files: Sequence[_File]) -> bool:
+    """Check that a task's code can run as one, and that its inputs are the files which that code reads."""
+    before = _before(protocol, steps)
+    if not all(_runs_alone(code) for _, _, code in before):
+        return False
+    read = _read_by(before, files)
+    return [(given, d.id, f.name) for given, d, f in read] == [(i.name, i.dataset, i.file) for i in task.inputs]
 
 
 def with_counts(result: AttemptResult, task: DryLabTask, folder: Path) -> AttemptResult:
@@ -242,7 +245,7 @@ def _task(
 ) -> DryLabTask | None:
     """Return the task of a group of steps; None when their code reads no file."""
     pieces = _before(protocol, steps)
-    files = _files(pieces, datasets)
+    files = _read_by(pieces, _script_files(protocol, datasets))
     if not files:
         return None
     known = protocol.rehearsal.files if protocol.rehearsal is not None and protocol.rehearsal.ok else ()
@@ -263,8 +266,24 @@ def _task(
     )
 
 
-def _files(pieces: Iterable[_Piece], datasets: Sequence[Dataset]) -> list[tuple[str, Dataset, DataFile]]:
-    """Return the files that code may read, each with the name of the task's input.
+_File = tuple[str, Dataset, DataFile]
+"""A file with its data set and the name of the tasks' input."""
+
+
+def _script_files(protocol: Protocol, datasets: Sequence[Dataset]) -> list[_File]:
+    """Return the files that the script may read, as far as its code can be read."""
+    pieces = []
+    for piece in _before(protocol, protocol.steps):
+        if not _runs_alone(piece[2]):
+            break
+        pieces.append(piece)
+    files = [(d, f) for d in datasets if d.analysis_of is None for f in d.files]
+    named = [(plain_name(f"f{n}_{d.id}_{f.name}"), d, f) for n, (d, f) in enumerate(files, 1)]
+    return _read_by(pieces, named)
+
+
+def _read_by(pieces: Iterable[_Piece], files: Sequence[_File]) -> list[_File]:
+    """Return those of the files that code may read.
 
     Where every call names data set and file, these; else all files of the data sets that the code names anywhere.
     """
@@ -280,12 +299,11 @@ def _files(pieces: Iterable[_Piece], datasets: Sequence[Dataset]) -> list[tuple[
                 named.add((str(said[0]), str(said[1])))
             else:
                 plain = False
-    found: list[tuple[str, Dataset, DataFile]] = []
-    for dataset in datasets:
-        for file in dataset.files if dataset.id in texts and dataset.analysis_of is None else ():
-            names = {(dataset.id, file.name), (dataset.id, PurePosixPath(file.path).name)}
-            if not plain or names & named:
-                found.append((plain_name(f"f{len(found) + 1}_{dataset.id}_{file.name}"), dataset, file))
+    found = []
+    for given, dataset, file in files:
+        names = {(dataset.id, file.name), (dataset.id, PurePosixPath(file.path).name)}
+        if dataset.id in texts and (not plain or names & named):
+            found.append((given, dataset, file))
     return found
 
 

@@ -8,7 +8,7 @@ it is imported in the sandbox, as a task would; one that cannot be imported is n
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,11 +26,16 @@ from bioresearcher.text.visible import one_line
 NAME: Final = "protocol_definitions"
 FILE: Final = f"{NAME}.py"
 LIMITS: Final = Limits(wall_s=60, cpu_s=60, memory_mb=1024)
-_OF_THE_HEAD: Final = {
-    *("DATA", "MADE", "OUT", "REHEARSAL", "FILES", "entry", "file", "table", "matrix", "gene_sets", "check", "finding"),
-    "__file__",
+_BUILT: Final = "build on such"
+_ODD: Final = "are no Python"
+_WHY: Final[Mapping[str, frozenset[str]]] = {
+    "read files": frozenset(("DATA", "MADE", "FILES", "entry", "file", "table", "matrix", "gene_sets", "__file__")),
+    "write files or state findings and counts": frozenset(("OUT", "check", "finding")),
+    _BUILT: frozenset(),
+    _ODD: frozenset(),
 }
-"""Names of the script that the module does not have."""
+"""Why a definition is left out, with the names of the script that it then uses, which the module does not have."""
+_HEAD: Final = f"{IMPORTS.rstrip()}\n\nREHEARSAL = False  # tasks run on the data themselves"
 _CHECK: Final = f"import {NAME}\n"
 
 
@@ -45,23 +50,25 @@ class SharedCode:
 def definitions_module(protocol: Protocol) -> SharedCode:
     """Return the module of a protocol's definitions, not tried yet."""
     kept: list[Definition] = []
-    left: list[str] = []
+    left: dict[str, list[str]] = {why: [] for why in _WHY}
     lost: set[str] = set()
     for definition in protocol.definitions:
         if not definition.code.strip():
             continue
         made, used = _names(definition.code)
-        if made is None or used & (_OF_THE_HEAD | lost):
-            left.append(definition.name)
+        why = next((w for w, names in {**_WHY, _BUILT: lost}.items() if used & names), "") if made is not None else _ODD
+        if why:
+            left[why].append(definition.name)
             lost |= made or set()
         else:
             kept.append(definition)
-    told = f"definitions that are no part of the helper module, as they read files: {listing(left)}" if left else ""
+    reasons = [f"{why}: {listing(names)}" for why, names in left.items() if names]
+    told = f"definitions that are no part of the helper module, as they {'; as they '.join(reasons)}" if reasons else ""
     if not kept:
         return SharedCode("", told)
     said = f'"""Definitions of the registered protocol: {listing((d.name for d in kept), 20).replace(chr(34), "")}."""'
     pieces = [f"# {one_line(d.name)}\n{d.code.strip(chr(10))}" for d in kept]
-    return SharedCode("\n\n\n".join((f"{said.replace(chr(92), '/')}\n\n{IMPORTS.rstrip()}", *pieces)) + "\n", told)
+    return SharedCode("\n\n\n".join((f"{said.replace(chr(92), '/')}\n\n{_HEAD}", *pieces)) + "\n", told)
 
 
 async def tried(sandbox: Sandbox, module: SharedCode) -> SharedCode:

@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from bioresearcher.analysis.direction_words import risk_direction
@@ -35,6 +36,7 @@ from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, Question, 
 from bioresearcher.stages.answer import PaperCorpus
 from bioresearcher.stages.answer_check import why_left_out
 from bioresearcher.stages.answer_claims import significant
+from bioresearcher.stages.answer_tables import counts_of
 from bioresearcher.stages.answers import citable
 from bioresearcher.stages.fallback import ask_rules, ask_usable, note
 from bioresearcher.stages.prompts import ANSWER_QUESTIONS, COMPARE_PAPERS
@@ -63,6 +65,8 @@ class AnswerMaterial:
     datasets: Sequence[Dataset]
     corpus: PaperCorpus | None = None
     similarity: Similarity | None = None
+    tasks_dir: Path | None = None
+    """Folder of the tasks, whose tables are counted; None: only what findings state is known."""
 
     def question(self, question_id: str) -> tuple[Question, AnalysisSet] | None:
         """Return a question with its rows, or None."""
@@ -73,7 +77,12 @@ class AnswerMaterial:
         """Return the findings that the answer to a question may cite."""
         known = {d.id: d for d in self.datasets}
         given = next((p for i in (rows.population, rows.source) if i in known and (p := known[i].prepared_from)), "")
-        return citable(question, rows, self.tasks, self.records, given or "")
+        cited = citable(question, rows, self.tasks, self.records, given or "")
+        if self.tasks_dir is None:
+            return cited
+        wanted = {f.id.partition(".")[0] for f in cited}
+        counts = {r.task_id: counts_of(self.tasks_dir, r) for r in self.records if r.task_id in wanted}
+        return tuple(f.model_copy(update={"counts": counts.get(f.id.partition(".")[0], {})}) for f in cited)
 
 
 def named_question(question: Question, rows: AnalysisSet, material: AnswerMaterial) -> AnsweredQuestion:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from answer_support import FINDINGS
 from stages_support import caller
 
+from bioresearcher.report.first_page import judged_lines
 from bioresearcher.schemas.answer import Answers, QuestionAnswer
 from bioresearcher.schemas.ask_answer import JudgedPage, LineDraft, PageReply, WrittenAnswer
 from bioresearcher.schemas.base import Objective
-from bioresearcher.schemas.execution import DryLabTask, Finding, Outcome, TaskRecord
+from bioresearcher.schemas.execution import Artifact, DryLabTask, Finding, Outcome, TaskRecord
 from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, Measure, Question, Questions
 from bioresearcher.stages.answer_page import judge_page
 from bioresearcher.stages.write_answers import AnswerMaterial, still_holding, write_answers
@@ -86,6 +88,54 @@ async def test_a_no_whose_words_are_not_on_the_page_changes_nothing(tmp_path: Pa
     door = caller(tmp_path, {WRITE: [written(RIGHT)], JUDGE: [JudgedPage(answers=(no,))]})
     found = await judge_page(door, material(), await write_answers(door, material(), STATES))
     assert all(a.yes for a in found.page)
+    assert judged_lines(found.page) == (
+        "Does no sentence claim a cause where groups were not assigned at random? No, which is not counted: "
+        "it claims a cause (the words it names are not on the page)",
+    )
+
+
+async def test_what_is_denied_of_honesty_and_harm_is_all_on_the_page_before_the_rest(tmp_path: Path) -> None:
+    denied = [
+        PageReply(id=i, yes=False, quote=RIGHT, reason=f"for {i}") for i in ("H1", "H2", "H3", "H4", "S1", "O1", "O3")
+    ]
+    door = caller(tmp_path, {WRITE: [written(RIGHT)] * 2, JUDGE: [JudgedPage(answers=tuple(denied))] * 2})
+    found = await judge_page(door, material(), await write_answers(door, material(), STATES))
+    lines = judged_lines(found.page)
+    told = [i for line in lines for i in ("O1", "O3", "S1", "H1", "H2", "H3", "H4") if f"for {i}" in line]
+    assert told == ["O1", "O3", "S1", "H1", "H2", "H3"]
+    assert all(RIGHT[:40] in line for line in lines[:3])
+
+
+async def test_one_sign_of_misuse_is_told_and_decides_nothing(tmp_path: Path) -> None:
+    no = PageReply(id="S2", yes=False, quote=RIGHT, reason="it may help to do harm")
+    door = caller(tmp_path, {WRITE: [written(RIGHT)] * 2, JUDGE: [JudgedPage(answers=(no,))] * 2})
+    found = await judge_page(door, material(), await write_answers(door, material(), STATES))
+    assert all(a.yes for a in found.page)
+    assert any("it may help to do harm" in line for line in judged_lines(found.page))
+
+
+async def test_counts_over_the_rows_of_a_findings_table_are_right_numbers(tmp_path: Path) -> None:
+    folder = tmp_path / "T16" / "outputs"
+    folder.mkdir(parents=True)
+    rows = [f"SET{n},{'yes' if n < 22 else 'no'},{0.01 if n < 30 else 0.5}" for n in range(50)]
+    (folder / "sets.csv").write_text("\n".join(["name,changed,fdr", *rows]) + "\n")
+    seen = replace(material(), tasks_dir=tmp_path)
+    made = Artifact(name="sets", path="outputs/sets.csv", kind="table", sha256="0", bytes=1)
+    seen = replace(seen, records=(seen.records[0].model_copy(update={"artifacts": (made,)}),))
+    right = ("50 gene sets were tested.", "22 gene sets are changed.", "30 gene sets have an FDR ≤ 0.05.")
+    wrong = (
+        "22 gene sets were tested.",
+        "30 gene sets are changed.",
+        "50 patients were tested.",
+        "30 sets at FDR ≤ 0.5.",
+    )
+    door = caller(
+        tmp_path,
+        {WRITE: [WrittenAnswer(sentences=tuple(LineDraft(text=t, findings=("T16.2",)) for t in (*right, *wrong)))]},
+    )
+    (found,) = (await write_answers(door, seen, STATES)).questions
+    assert [s.text for s in found.sentences] == [*right]
+    assert {row.text for row in found.left_out} == {*wrong}
 
 
 async def test_sentences_fall_with_their_findings(tmp_path: Path) -> None:

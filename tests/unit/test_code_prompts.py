@@ -11,7 +11,7 @@ import pytest
 from bioresearcher.execution.inside.describe_inputs import LIMIT, texts
 from bioresearcher.prompts import LoadedPrompt
 from bioresearcher.resources import Resources
-from bioresearcher.schemas.ask_program import CodeDraft, ProgrammerTurn, RepairCodeInput, WriteCodeInput
+from bioresearcher.schemas.ask_program import CodeDraft, CodeEdit, ProgrammerTurn, RepairCodeInput, WriteCodeInput
 from bioresearcher.schemas.conversation import CellAction, Said
 from bioresearcher.schemas.execution import DryLabTask, Limits, Outcome
 from bioresearcher.schemas.protocol import Definition, Protocol
@@ -164,7 +164,7 @@ def test_every_identifier_that_instructions_mention_is_defined_by_what_is_shown(
     """Names in backquotes are helpers shown with a signature, fields of the answer or of a file, or outcomes."""
     values = material(language)
     helpers = {line.split("(")[0].split(":")[0] for line in values.helpers}
-    answer = {*CodeDraft.model_fields, *CellAction.model_fields, "cell", "reset"}
+    answer = {*CodeDraft.model_fields, *CodeEdit.model_fields, *CellAction.model_fields, "cell", "reset"}
     files = {"inputs", "outputs", "parameters", "seed", "statement", "values", "result", "population", "dataset_label"}
     outcomes = {o.value for o in Outcome}
     shown = {*helpers, *answer, *files, *outcomes, "features", "kind", "difference"}

@@ -126,6 +126,16 @@ def test_what_whole_runs_with_a_strong_model_took_lies_within_the_forecast(
     assert within(written, seen.output_tokens)
 
 
+@pytest.mark.parametrize("read", [164_369, 134_630])
+def test_runs_with_a_registered_script_lie_within_the_forecast(cards: dict[str, Card], read: int) -> None:
+    """Two whole runs with a strong model, 2026-12-01: 17 calls each, none the programmer's; reasoning was not told."""
+    seen = foreseen(ObjectiveSize(papers=1, read=0, datasets=2), cards)
+    assert within(17, seen.calls)
+    assert within(read, seen.input_tokens)
+    programming = [s for s in seen.steps if s.prompt.startswith("programmer/")]
+    assert sum(s.input_tokens for s in programming) <= 70_000, "the most that one of four runs sent"
+
+
 def test_what_a_small_model_took_for_prompts_still_asked_lies_within_the_forecast(cards: dict[str, Card]) -> None:
     """Without the design (11 calls, 27,765 tokens), which was another; it refused to write code, so answers say little.
 

@@ -11,12 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_audit_views import BOTH, make_sheet, permuted, views_of, write_data
 
+from bioresearcher.audit.views import view_names
 from bioresearcher.llm.converse import FAILED, Done, Place
 from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.sandbox.choose import UnsandboxedSandbox, choose_sandbox
 from bioresearcher.schemas.conversation import FactAction, LookAction
 from bioresearcher.schemas.facts import Fact, View
-from bioresearcher.stages.look import LIMITS, LookTool, Shown, run_look, state_fact, unseen_numbers
+from bioresearcher.stages.explore import FactTool
+from bioresearcher.stages.fact_numbers import unseen_numbers
+from bioresearcher.stages.look import LIMITS, LookTool, Shown, run_look, state_fact
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("no_sandbox_skip")]
 
@@ -299,3 +302,97 @@ def test_the_tool_says_of_a_failure_that_it_is_one(place: Path, views: dict[str,
         asyncio.run(tool.run(action(code, views["open"].id), Place("L1", 1, ()))) for code in ("1 / 0", "print(1)")
     )
     assert (failed.meta[FAILED], fine.meta[FAILED]) == (True, False)
+
+
+TABLE = (
+    "exit 0 · 200 bytes shown\n<<<untrusted output of the look\n"
+    "src  sex  score  ratio\n  N   M    -3.50   7.90\n  N   F    -1.20   1.10\n  T   M     0.80  51.37\n"
+    "  T   M     1.64  32.63\n  T   F     3.41   2.25\n"
+    "by floor {'low': 1095, 'mid': 120, 'high': 42}\n>>>"
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "missing"),
+    [
+        ("Of the rows three are T", ()),
+        ("Of the rows four are T", ("four",)),
+        ("2 samples are T and M", ("2",)),  # the clause ends before the second level
+        ("two arrays are T M", ()),
+        ("five arrays in the table", ()),
+        ("six arrays in the table", ("six",)),
+        ("two arrays from -3.50 to -1.20, three from 0.80 to 3.41", ()),
+        ("three arrays from -3.50 to -1.20", ("three",)),
+        ("the ratio is 51.37 and 32.63 in two arrays", ()),
+        ("the ratio is 51.37 and 32.63 in three arrays", ("three",)),
+        ("two couples: N M, T F", ()),
+        ("two couples: N M, T X", ("two",)),
+        ("162 = 120 + 42 features", ()),
+        ("120 + 42 = 162 features", ()),
+        ("163 = 120 + 42 features", ("163",)),
+        ("161 = 120 + 41 features", ("161", "41")),
+        ("42 of 120 (35%)", ()),
+        ("a share of 0.35 (42 of 120)", ()),
+        ("42 of 120 (36%)", ("36",)),
+        ("1,257 features in all", ()),
+        ("1,257 features", ("1,257",)),
+        ("12,632 features", ()),
+    ],
+)
+def test_what_arithmetic_over_the_output_gives_is_kept_and_nothing_else(
+    statement: str, missing: tuple[str, ...]
+) -> None:
+    assert unseen_numbers(statement, TABLE, {12_632}) == missing
+
+
+def test_a_table_that_was_cut_has_no_number_of_rows() -> None:
+    cut = TABLE.replace("by floor", "[… 99 bytes left out …]\nby floor")
+    assert unseen_numbers("five arrays in the table", cut) == ("five",)
+    assert unseen_numbers("three arrays are T", cut) == ("three",)
+
+
+def test_a_fact_says_on_which_rows_its_look_computed(views: dict[str, View], sandbox: Sandbox, place: Path) -> None:
+    tool = FactTool([], views.values())
+    looks = LookTool(sandbox, place / "views", views.values())
+    whole = "m = table('matrix.csv').set_index('gene')\nprint(int((m > 0).sum().sum()))"
+    part = "m = table('matrix.csv').set_index('gene')\nkeep = (m > 2).mean(axis=1) >= 0.5\nprint(len(m[keep]))"
+    told = []
+    for number, code in enumerate((whole, part), 1):
+        act = action(code, views["open"].id)
+        seen = asyncio.run(looks.run(act, Place(f"L{number}", 1, ())))
+        done = Done(f"L{number}", act, seen.text, {})
+        kept = asyncio.run(tool.run(fact_of(f"There are {seen.text.split()[-2]}", done.id), Place("", 1, (done,))))
+        told.append(Fact.model_validate(kept.meta["fact"]).statement)
+    assert "matrix.csv: 6 features × 60 samples; its code takes them whole" in told[0]
+    assert "its code takes parts by `(m > 2).mean(axis=1) >= 0.5`" in told[1]
+
+
+def test_samples_with_accessions_can_be_left_out_by_name(
+    tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox
+) -> None:
+    folder = tmp_path_factory.mktemp("named")
+    sheet = make_sheet(40)
+    sheet["sample"] = [f"GSM{700 + i}" for i in range(40)]
+    write_data(folder / "data", sheet)
+    made = views_of(folder / "views", folder / "data", BOTH)
+    tool = LookTool(sandbox, folder / "views", made.values())
+    code = "m = table('matrix.csv').set_index('gene')\n"
+    code += "print(m.drop(columns=[code_of('GSM702'), code_of('GSM717')]).shape)"
+
+    def ask(text: str, kind: str = "open", before: tuple[Done, ...] = ()) -> Shown:
+        return asyncio.run(tool.run(action(text, made[kind].id), Place("L2", 1, before)))
+
+    assert "(6, 38)" in ask(code).text
+    assert "KeyError" in ask("print(code_of('GSM702'))", "outcome").text
+    assert "KeyError" in ask("print(code_of('GSM' + '702'))").text
+    many = "; ".join(f"print(code_of('GSM{n}'))" for n in range(703, 706))
+    refused = ask(many, before=(Done("L1", action(code, made["open"].id), "exit 0"),))
+    assert "codes of 5 samples are asked for by name in all; at most 4" in refused.text
+    for variant in (permuted(sheet, ["time_months", "death"], 3), permuted(sheet, ["arm"], 4)):
+        write_data(folder / "data", variant)
+        other = views_of(folder / "again", folder / "data", BOTH)
+        assert view_names(folder / "again", other["open"]) == view_names(folder / "views", made["open"])
+
+
+def test_names_that_may_say_something_have_no_codes(place: Path, views: dict[str, View]) -> None:
+    assert all(view_names(place / "views", view) == {} for view in views.values())

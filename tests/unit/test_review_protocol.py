@@ -30,7 +30,7 @@ from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import CheckFinding, DisputedCheck, DraftReview, RankedFinding
 from bioresearcher.sources.datasets.load import load_datasets
 from bioresearcher.stages.prompts import CHOOSE_PARTS
-from bioresearcher.stages.review_findings import changes, weight_of
+from bioresearcher.stages.review_findings import ONLY_CHANGED, ONLY_NEAR, OUT_NOT_SHOWN, changes, weight_of
 from bioresearcher.stages.review_protocol import NOT_JUDGED, Reviewed, ReviewMaterial, review_and_revise
 
 OBJECTIVE = Objective(id="o", text="Does the score mark patients with worse outcome?")
@@ -552,10 +552,21 @@ def test_a_long_account_of_changes_loses_no_line_put_in(most: int) -> None:
     lines = account.splitlines()
     for n in range(30):
         place = lines.index(f"+ new {n}.")
-        assert (lines[place - 1], lines[place + 1]) in {(f"  A{n}.", f"  B{n}."), (f"− old {n}.", f"  B{n}.")}
+        assert lines[place - 1] in {f"  A{n}.", f"− old {n}."}
         assert f"### 1.{n + 1} Step {n + 1}" in lines[:place]
-    assert bool(note) is ("− old 1." not in lines)
     assert bool(note) or tokens_of(account) <= most
+    assert ("− old 1." not in lines) is (OUT_NOT_SHOWN in note)
+
+
+def test_lines_taken_out_are_left_out_after_all_unchanged_ones() -> None:
+    old = [f"A{n}. " * 15 + f"old {n}. " + f"B{n}. " * 15 for n in range(30)]
+    before, after = steps_of(*old), steps_of(*(a.replace("old", "new") for a in old))
+    for note in (ONLY_NEAR, ONLY_CHANGED):
+        most = tokens_of(changes(before, after)[0])
+        while changes(before, after, most)[1] != note:
+            most -= 50
+        account, _ = changes(before, after, most)
+        assert account.count("− old") == account.count("+ new") == 30
 
 
 @given(st.lists(st.sampled_from(["invalidates the result", "changes the result", "weakens it", "wording"]), max_size=8))

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from stages_support import caller
 
 from bioresearcher.execution.folders import attempt_folder
 from bioresearcher.sandbox.choose import choose_sandbox
-from bioresearcher.schemas.ask_program import CodeDraft
+from bioresearcher.schemas.ask_program import CodeDraft, CodeEdit
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.execution import DryLabTask, Limits, Outcome
 from bioresearcher.schemas.protocol import Definition, Protocol, ProtocolPart, ProtocolStep, Rehearsal
@@ -148,6 +149,45 @@ async def test_registered_code_that_fails_goes_to_the_model(tmp_path: Path, coho
     assert door.backend.requests[0].prompt == "programmer/repair_code"
 
 
+@pytest.mark.sandbox
+@pytest.mark.usefixtures("no_sandbox_skip")
+async def test_a_repair_may_be_a_few_edits_of_the_script_that_failed(
+    tmp_path: Path, cohort: tuple[Dataset, ...]
+) -> None:
+    wrong = 'means = values.mean()\nraise KeyError("age")\nmeans.to_csv(OUT / "m.csv")'
+    work, (task,) = bench(tmp_path, protocol((step("1.1", READ), step("1.2", wrong))), cohort)
+    edits = (CodeEdit(old='raise KeyError("age")\n', new=""), CodeEdit(old="values.mean()", new="values.median()"))
+    door = caller(tmp_path, [CodeDraft(code="", edits=edits)], rules=False)
+    record = await program.program_task(door, work, task)
+    assert [a.outcome for a in record.attempts] == [Outcome.RUNTIME, Outcome.VERIFIED]
+    made = (work.tasks_dir / "T1" / "code.py").read_text()
+    assert "values.median()" in made
+    assert 'KeyError("age")' not in made
+    assert len(door.backend.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "said"),
+    [("nothing of it", "stands 0 times"), ("finding", "times in the script"), (" ", "it names no text")],
+)
+@pytest.mark.sandbox
+@pytest.mark.usefixtures("no_sandbox_skip")
+async def test_edits_that_cannot_be_made_cost_one_turn_with_the_whole_script(
+    tmp_path: Path, cohort: tuple[Dataset, ...], old: str, said: str
+) -> None:
+    wrong = 'raise KeyError("age")\nsheet.to_csv(OUT / "m.csv")'
+    work, (task,) = bench(tmp_path, protocol((step("1.1", READ), step("1.2", wrong))), cohort)
+    bad = CodeDraft(code="", edits=(CodeEdit(old='raise KeyError("age")', new=""), CodeEdit(old=old, new="x")))
+    door = caller(tmp_path, [bad, CodeDraft(code="")], rules=False)
+    record = await program.program_task(door, work, task)
+    assert record.outcome is Outcome.RUNTIME
+    assert len(door.backend.requests) == 2
+    asked = door.backend.requests[1].messages[-1].content
+    assert "Your edits could not be made: edit 2 of 2" in asked
+    assert said in asked
+    assert "not with edits" in asked
+
+
 @pytest.mark.parametrize(
     "code",
     [
@@ -206,3 +246,102 @@ def test_every_step_is_in_one_group_in_its_order_and_none_is_too_large(sizes: li
     assert all(len(g) >= 1 for g in groups)
     assert all(sum(i not in idle for i in g) <= STEPS_A_TASK for g in groups)
     assert sum(all(i in idle for i in g) for g in groups) <= (len(idle) == len(able))
+
+
+class Counted:
+    """A sandbox that counts how often a task's script was run."""
+
+    def __init__(self, inner) -> None:
+        self.inner, self.scripts, self.name = inner, 0, inner.name
+
+    def __getattr__(self, name: str):
+        return getattr(self.inner, name)
+
+    async def run(self, job):
+        self.scripts += job.script == "code.py"
+        return await self.inner.run(job)
+
+
+def shuffled(*last: str) -> Protocol:
+    null = (
+        "rng = np.random.default_rng(7)\n"
+        'null = pd.Series([values.loc["G1", rng.permutation(values.columns)[:6]].mean() for _ in range(40)])\n'
+        'null.rename("mean").to_csv(OUT / "null.csv")\n'
+        'finding(f"The null is {null.mean():.2f}.", {"null": null.mean()})'
+    )
+    first = (step("1.1", READ), step("1.2", SCORE, "score"))
+    said = {"name": "null", "kind": "table", "description": "a null distribution of shuffled samples"}
+    plain = step("2.1", null, "null")
+    middle = ProtocolStep.model_validate(plain.model_dump() | {"outputs": [said]})
+    more = tuple((step(f"{n}.1", code, "means"),) for n, code in enumerate(last, 3))
+    return protocol(first, (middle,), *more, definition="def mean_of(x):\n    return x.mean()")
+
+
+async def programmed(work: program.Workbench, tasks: list[DryLabTask], folder: Path):
+    counted = Counted(work.sandbox)
+    door = caller(folder, [CodeDraft(code="")] * 4, rules=False)
+    shared = replace(work, sandbox=counted)
+    records = await asyncio.gather(*(program.program_task(door, shared, t) for t in tasks))
+    return records, counted.scripts
+
+
+@pytest.mark.sandbox
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("no_sandbox_skip")
+async def test_a_script_of_several_tasks_runs_once_on_the_same_data(
+    tmp_path: Path, cohort: tuple[Dataset, ...]
+) -> None:
+    work, tasks = bench(tmp_path, shuffled(TEST), cohort)
+    together, runs = await programmed(work, tasks, tmp_path)
+    assert [r.outcome for r in together] == [Outcome.VERIFIED] * 3, [r.message for r in together]
+    alone, each = [], []
+    for task in tasks[1:]:
+        single = replace(work, tasks_dir=tmp_path / "alone", tasks={task.id: task}, shared={})
+        (record,), needed = await programmed(single, [task], tmp_path)
+        alone.append(record)
+        each.append(needed)
+    assert runs == max(each)
+    told = [(r.outcome, r.findings, r.perturbed, [(a.name, a.sha256) for a in r.artifacts]) for r in together[1:]]
+    assert told == [(r.outcome, r.findings, r.perturbed, [(a.name, a.sha256) for a in r.artifacts]) for r in alone]
+    assert not list(work.tasks_dir.glob(".script-*"))
+
+
+@pytest.mark.sandbox
+@pytest.mark.usefixtures("no_sandbox_skip")
+async def test_a_later_step_takes_nothing_from_a_task_that_shares_its_script(
+    tmp_path: Path, cohort: tuple[Dataset, ...]
+) -> None:
+    spoil = '(OUT / "scores.csv").write_text("spoilt")\nraise KeyError("age")\nsheet.to_csv(OUT / "m.csv")'
+    work, tasks = bench(tmp_path, shuffled(spoil), cohort)
+    records, _ = await programmed(work, tasks, tmp_path)
+    assert [r.outcome for r in records] == [Outcome.VERIFIED, Outcome.VERIFIED, Outcome.RUNTIME]
+    assert "spoilt" not in (work.tasks_dir / "T1" / "outputs" / "scores.csv").read_text()
+    assert "age" in records[2].message
+    assert "age" not in records[0].attempts[0].stderr
+
+
+@pytest.mark.sandbox
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("no_sandbox_skip")
+@pytest.mark.parametrize("late", ["", "import os\nos.utime('T1/scores.csv', (0, 0))\n"])
+async def test_a_later_step_cannot_write_what_another_task_declares(
+    tmp_path: Path, cohort: tuple[Dataset, ...], late: str
+) -> None:
+    forge = f'sheet.to_csv(OUT / "m.csv")\nPath("T1/scores.csv").write_text("forged")\n{late}'
+    own = 'Path("T1").mkdir(exist_ok=True)\n'  # so that the code runs alone, too
+    work, tasks = bench(tmp_path, shuffled(own + forge), cohort)
+    records, _ = await programmed(work, tasks, tmp_path)
+    assert records[0].outcome is Outcome.VERIFIED
+    assert "forged" not in (work.tasks_dir / "T1" / "outputs" / "scores.csv").read_text()
+
+
+@pytest.mark.sandbox
+@pytest.mark.usefixtures("no_sandbox_skip")
+async def test_a_shared_script_hides_no_constant(tmp_path: Path, cohort: tuple[Dataset, ...]) -> None:
+    canned = (
+        'pd.DataFrame({"x": [0.31, 0.77]}).to_csv(OUT / "means.tsv", sep="\\t")\nfinding("It is 0.31.", {"x": 0.31})'
+    )
+    work, tasks = bench(tmp_path, shuffled(canned), cohort)
+    records, _ = await programmed(work, tasks, tmp_path)
+    assert [r.outcome for r in records[:2]] == [Outcome.VERIFIED] * 2
+    assert records[2].outcome is Outcome.INPUT_INDEPENDENT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -34,9 +35,19 @@ def test_the_module_has_the_definitions_that_read_no_file() -> None:
     made = {n.name for n in ast.parse(module.text).body if isinstance(n, ast.FunctionDef)}
     assert made == {"score"}
     assert "LIMIT = 0.05" in module.text
-    assert module.told.startswith("definitions that are no part of the helper module, as they read files: D2")
-    assert "D3" in module.told
-    assert "D5" not in module.told
+    assert re.findall(r"as they ([\w ]+): (D\d)", module.told) == [
+        ("read files", "D2"),
+        ("build on such", "D3"),
+        ("are no Python", "D4"),
+    ]
+
+
+def test_a_definition_that_reads_no_file_is_not_said_to_read_one() -> None:
+    states = 'def told(x):\n    finding(f"It is {x}.")'
+    module = shared_code.definitions_module(protocol("SHUFFLES = 20 if REHEARSAL else 1000", states))
+    assert re.findall(r"as they ([\w ]+): (D\d)", module.told) == [("write files or state findings and counts", "D2")]
+    assert "REHEARSAL = False" in module.text
+    assert "SHUFFLES = 20 if REHEARSAL else 1000" in module.text
 
 
 def test_a_protocol_without_code_has_no_module() -> None:

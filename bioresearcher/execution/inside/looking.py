@@ -1,8 +1,8 @@
-"""Helpers of a look: `show` prints compactly, `table` loads a file of the view. Runs inside the sandbox.
+"""Helpers of a look: `show` prints compactly, `table` loads a file of the view, `code_of` gives a sample's code.
 
-Both are built in for the look's script, and can be imported: `from looking import show, table`; so are `np`, `pd` and
-`stats` (numpy, pandas, scipy.stats) where the script uses these names. Run as a script, this module runs `look.py`
-beside it, and tells an error in few lines.
+It runs inside the sandbox. All are built in for the look's script, and can be imported from `looking`; so are `np`,
+`pd` and `stats` (numpy, pandas, scipy.stats) where the script uses these names. Run as a script, this module runs
+`look.py` beside it, and tells an error in few lines.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import ast
 import builtins
 import csv
 import importlib
+import json
 import os
 import runpy
 import sys
@@ -40,6 +41,21 @@ def gene_sets() -> Path | None:
     """Return the folder of gene sets; None without any."""
     named = os.environ.get("LOOK_GENE_SETS")
     return Path(named) if named else None
+
+
+def code_of(name: str) -> str:
+    """Return the code in this view of a sample that the look's code names in full.
+
+    Raises:
+        KeyError: The view gives no code for it.
+    """
+    known: dict[str, str] = json.loads(os.environ.get("LOOK_NAMES") or "{}")
+    if name not in known:
+        raise KeyError(
+            f"no code of {name!r} here: codes are given in open views, for samples named by accessions or numbers, "
+            "written out in the code"
+        )
+    return known[name]
 
 
 def table(name: str, **options: object) -> pd.DataFrame | dict[str, list[str]]:
@@ -161,7 +177,7 @@ def _used_modules(code: str) -> dict[str, ModuleType]:
 
 if __name__ == "__main__":
     sys.modules["looking"] = sys.modules["__main__"]
-    vars(builtins).update(show=show, table=table)
+    vars(builtins).update(show=show, table=table, code_of=code_of)
     sys.excepthook = _report
     script = Path(__file__).with_name("look.py")
     vars(builtins).update(_used_modules(script.read_text(encoding="utf-8")))

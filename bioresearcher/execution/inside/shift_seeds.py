@@ -67,6 +67,14 @@ def at_end() -> None:
         touch(UNDRAWN)
 
 
+def note_so_far(folder: str) -> None:
+    """Record in a folder what is known until now, for a script that carries out several tasks."""
+    if os.access(SEEDED, os.F_OK):
+        touch(f"{folder}/seeds-were-fixed")
+    if not STARTED and all(repr(state()) == before for state, before in STATES):
+        touch(f"{folder}/nothing-was-drawn")
+
+
 def patch_random(module: ModuleType) -> None:
     """Patch `random.seed` and every `random.Random`."""
     seed_as_before = module.Random.seed
