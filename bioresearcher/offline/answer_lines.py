@@ -114,6 +114,8 @@ _LABELS: Final[Mapping[str, str]] = {
     "hazard ratio": "HR",
     "odds ratio": "odds ratio",
     "difference of means": "mean difference",
+    "difference of proportions": "difference of proportions",
+    "location shift": "shift",
     "log2 fold change": "log2 fold change",
     "correlation": "correlation",
     "regression coefficient": "coefficient",
