@@ -105,7 +105,10 @@ def read_column(task: Task, sheet: pd.DataFrame, groups: pd.Series, levels: tupl
     numbers = pd.to_numeric(cells, errors="coerce")
     known = numbers if numbers.notna().all() and numbers.nunique() > 2 else cells.map(level_text)
     if numbers.notna().any() and numbers.isna().any() and known.nunique() > MOST_LEVELS:
-        fail(f"column {name!r} holds text where numbers are expected, e.g. {cells[numbers.isna()].iloc[0]!r}")
+        fail(
+            f"column {name!r} holds text where numbers are expected, e.g. {cells[numbers.isna()].iloc[0]!r}: "
+            "correct it, or list it in missing_values"
+        )
     if np.isinf(numbers).any():
         fail(f"column {name!r} holds infinite values")
     own = groups[known.index]
