@@ -138,5 +138,9 @@ def _no_pair(dataset: Dataset, named: Iterable[str]) -> Stop:
     reading = next(unsure, None)
     lack = "event" if has == ["time"] else "time" if has == ["event"] else "time and event"
     wish = f"{endpoint_words(asked)} is asked for, and " if asked else ""
+    below = next((r for r in dataset.readings if r.open and r.column and not r.line and "negative" in r.reason), None)
+    if below is not None:
+        why = f"{wish}{dataset.id} has no column of {lack} that can be used: {below.column!r}: {below.reason}"
+        return why, f"correct these cells, or list them: missing_values under [files.columns.{below.column}]"
     mend = mend_line(reading.column, reading.line) if reading else _ROLES
     return f"{wish}{dataset.id} has no column of {lack}", mend

@@ -34,6 +34,8 @@ _MIN_OUTCOMES: Final = 5
 """Fewest events, and fewest censored, that have a direction."""
 _NULL: Final[Mapping[EffectMeasure, float]] = {
     "difference of means": 0.0,
+    "difference of proportions": 0.0,
+    "location shift": 0.0,
     "log2 fold change": 0.0,
     "correlation": 0.0,
     "hazard ratio": 1.0,
@@ -113,6 +115,8 @@ def _plant(inputs: Mapping[str, Path], one: Asked, folder: Path, seed: int) -> d
         elif measure.kind == "column" and len(measure.names) == 1 and measure.names[0] in header:
             column = header.index(measure.names[0])
             known = [n for n in sides if _number(rows[n][column])]
+            if len(known) < _MIN_ROWS:
+                return None  # levels without an order
             _assign(rows, (column,), sorted(known, key=lambda n: (float(rows[n][column]), n)), sides)
         else:
             matrix = _planted_matrix({n: p for n, p in tables.items() if n != name}, inputs, one, folder, rows, sides)

@@ -114,6 +114,8 @@ _LABELS: Final[Mapping[str, str]] = {
     "hazard ratio": "HR",
     "odds ratio": "odds ratio",
     "difference of means": "mean difference",
+    "difference of proportions": "difference of proportions",
+    "location shift": "shift",
     "log2 fold change": "log2 fold change",
     "correlation": "correlation",
     "regression coefficient": "coefficient",
@@ -199,7 +201,14 @@ def _effect_sentence(one: _Estimate, q: AnsweredQuestion) -> str:
     where = f"in {_data(r.population)}" if r.population else ""
     what, outcome = r.measure or "the measure", q.column or "the outcome"
     terms = f", {_terms(r, q)}" if r.terms else ""
-    if r.kind == "time to event":
+    if r.kind == "time to event" and r.contrast is not None and r.contrast.case and what == r.contrast.column:
+        case, control = (group_words(r.contrast.column, x or "") for x in (r.contrast.case, r.contrast.control))
+        said = (
+            f"the hazard is {'higher' if one.higher else 'lower'} in {case} than in {control} samples"
+            if one.clear
+            else f"no difference in hazard was detected between {case} and {control} samples"
+        )
+    elif r.kind == "time to event":
         if one.clear:
             said = f"a higher {_measured(r)} goes with a {'higher' if one.higher else 'lower'} hazard"
         else:

@@ -48,6 +48,7 @@ _QUESTION_SOURCES = (
     "question_kind",
     "alternatives",
     "references",
+    "test",
 )
 
 LIST_SOURCES = (
@@ -485,6 +486,7 @@ def _of_question(source: str, question: Question | None) -> str | None:
         "question_kind": question.kind,
         "alternatives": ", ".join(question.alternatives) or None,
         "references": ", ".join(question.references) or None,
+        "test": question.test or None,
     }[source]
 
 

@@ -74,7 +74,7 @@ def lacks(skill: SkillBrief, question: Question) -> str:
 
 
 _PROTEINS = re.compile(
-    r"(?i)proteom|mass[\s-]spec|label[\s-]free|(?<![a-z])(?:lfq|ibaq|dia-?nn|fragpipe|maxquant)|protein_?groups|LC-?MS"
+    r"(?i)proteom|mass[\s-]spec|label[\s-]free|(?<![a-z])(?:lfq|ibaq|dia-?nn|fragpipe|maxquant)|protein_?groups|pg_?matrix|combined_protein|LC-?MS"
 )
 _METHYLATION = re.compile(r"(?i)methylat|(?<![a-z])beta[\s_-]?values?|(?<!\d)450k|(?<!\d)850k|(?<![a-z])EPIC(?![a-z])")
 

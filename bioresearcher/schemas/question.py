@@ -128,6 +128,8 @@ class Contrast(Value):
 EffectMeasure = Literal[
     "",
     "difference of means",
+    "difference of proportions",
+    "location shift",
     "log2 fold change",
     "hazard ratio",
     "odds ratio",
@@ -158,6 +160,11 @@ _EFFECTS: Final[tuple[tuple[str, EffectMeasure], ...]] = (
         r"(?:paired )?mean(?: of)? (?:paired )?differences?|standardi[sz]ed mean difference|cohen'?s d|hedges'? g",
         "difference of means",
     ),
+    (
+        r"(?:risk|rate) differences?|differences? (?:of|in|between) (?:the )?(?:proportions|shares|rates|risks)",
+        "difference of proportions",
+    ),
+    (r"hodges[ –-]+lehmann(?: (?:estimate|estimator|shift))?|(?:median|location) shift", "location shift"),
     (
         r"(?:pearson|spearman|kendall)(?:'s)?(?: rank)?(?: correlation)?(?: coefficient)?(?: r| rho| tau)?",
         "correlation",

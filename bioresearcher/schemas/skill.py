@@ -39,6 +39,7 @@ ParameterSource = Literal[
     "question_kind",
     "alternatives",
     "references",
+    "test",
 ]
 """Source of a parameter: the bound data set's description, the chosen gene set, or the question that is answered."""
 

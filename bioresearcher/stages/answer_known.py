@@ -83,6 +83,8 @@ def _of_result(finding: CitedFinding, question: AnsweredQuestion) -> Bundle:
         "odds ratio": "or",
         "correlation": "corr",
         "difference of means": "diff",
+        "difference of proportions": "diff",
+        "location shift": "diff",
         "log2 fold change": "lfc",
         "regression coefficient": "coef",
         "area under the curve": "index",

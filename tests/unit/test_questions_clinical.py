@@ -42,6 +42,14 @@ def test_risk_factors_of_an_endpoint_are_all_columns_that_can_be() -> None:
     assert one.measure.names == ("age", "sex", "stage")
 
 
+def test_negative_times_are_the_reason_why_there_is_no_endpoint() -> None:
+    why = "it is called like a time, and holds negative values (least -55)"
+    below = Reading(file="clinical.csv", column="days", says="a time", reason=why, sure=False, decides=True)
+    one = clinical("Does overall survival differ by stage?", STAGE, readings=(below,))
+    assert f"'days': {why}" in one.cannot
+    assert one.mend.startswith("correct these cells, or list them: missing_values under [files.columns.days]")
+
+
 def test_a_median_survival_needs_no_comparison() -> None:
     one = clinical("What is the median overall survival?", AGE, *OS)
     assert (one.kind, one.cannot) == ("time to event", "")

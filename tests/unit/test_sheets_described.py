@@ -163,6 +163,17 @@ def test_time_to_death_and_to_the_last_contact_are_one_endpoint(tmp_path: Path) 
     assert endpoint.event.event_level == "Dead"
 
 
+def test_a_time_with_negative_values_is_named_and_makes_no_endpoint(tmp_path: Path) -> None:
+    status = ["Dead", "Alive"] * (N // 2)
+    death = [t if s == "Dead" else "--" for s, t in zip(status, TIMES, strict=True)]
+    last = ["-55", *TIMES[1:]]
+    columns = {"id": IDS, "vital_status": status, "days_to_death": death, "days_to_last_follow_up": last}
+    dataset = loaded(write(tmp_path / "clinical.csv", columns))
+    said = [r for r in dataset.readings if r.open and r.column == "days_to_last_follow_up"]
+    assert "holds negative values (least -55)" in said[0].reason
+    assert dataset.endpoints == ()
+
+
 def test_the_same_with_names_of_the_gdc_and_without_a_named_last_contact(tmp_path: Path) -> None:
     dead = [i % 3 == 0 for i in range(N)]
     for prefix, last in (("demographic.", "diagnoses.days_to_last_follow_up"), ("", "follow_up_days")):

@@ -72,6 +72,8 @@ def read_design(task: Task, samples: pd.DataFrame, groups: pd.Series) -> Terms:
     for name in design.terms:
         if name not in sheet.columns:
             fail(f"the sample sheet has no column {name!r} (it has: {', '.join(map(str, sheet.columns))})")
+        if sheet[name].isna().all():
+            fail(f"column {name!r} has no value in the samples that are compared, so it cannot be in the model")
     known = sheet[list(design.terms)].notna().all(axis=1) if design.terms else pd.Series(True, index=sheet.index)
     if not known.all():
         print(f"{int((~known).sum())} samples are left out for want of a value of {', '.join(design.terms)}")
@@ -93,7 +95,26 @@ def read_design(task: Task, samples: pd.DataFrame, groups: pd.Series) -> Terms:
     for name in (*([design.pair] if design.pair else []), *design.blocks):
         frames.append(factor(sheet[name].map(level_text), name))
     frames += [covariate(sheet[name], name) for name in design.covariates]
-    return Terms(pd.concat(frames, axis=1), design, pairs)
+    frame = pd.concat(frames, axis=1)
+    if not design.pair:  # what is constant within pairs is determined by them, and harmless
+        _independent(frame)
+    return Terms(frame, design, pairs)
+
+
+def _independent(frame: pd.DataFrame) -> None:
+    """Refuse a term that the terms before it determine, naming it: the design is not of full rank."""
+    values = np.ones((len(frame), 1))
+    for name in frame.columns:
+        column = frame[name].to_numpy(float)
+        spread = column.std()
+        wider = np.column_stack([values, (column - column.mean()) / spread if spread > 0 else column * 0])
+        if np.linalg.matrix_rank(wider, tol=1e-8 * max(wider.shape)) < wider.shape[1]:
+            others = [c for c in frame.columns if c != name]
+            fail(
+                f"the design is not of full rank: {name!r} is constant or determined by the other terms "
+                f"({listed(others) or 'none'}) in {len(frame)} samples; leave one of them out"
+            )
+        values = wider
 
 
 def complete(pairs: pd.Series, groups: pd.Series) -> pd.Series:

@@ -287,7 +287,8 @@ class Endpoints:
     """Endpoints of a sheet.
 
     Attributes:
-        open: (column, reason, line of `dataset.toml`) of the times that rules cannot give to an event.
+        open: (column, reason, line of `dataset.toml`) of the times that rules cannot give to an event; no line where
+            cells must be corrected.
         left: Events beside those times, with their endpoint and coding.
         same_times: Column -> the time that it holds in another unit.
     """
@@ -342,6 +343,8 @@ def find_endpoints(columns: Iterable[ColumnScan]) -> Endpoints:
         rest_events = [e for e in rest_events if e.endpoint != name]
     _pair_the_rest(pairs, open_, rest_times, rest_events)
     left = [e for e in rest_events if open_ and e.name not in {p.event for p in pairs}]
+    below = [c for c in scans if events and names_time(c.name) and c.known and not c.texts and c.minimum < 0]
+    open_ += [(c.name, f"it is called like a time, and holds negative values (least {c.minimum:g})", "") for c in below]
     return Endpoints(tuple(pairs), tuple(left), tuple(open_), same)
 
 

@@ -352,6 +352,9 @@ def main() -> None:
             models.append(fit(outcome, single, "alone"))
     made = design(known, names, blocks)
     if not set(stated) & {*made.variables}:
+        unknown = [c for c in stated if sheet[c].isna().all()]
+        if unknown:
+            fail(f"column {unknown[0]!r} has no known value, so nothing can be estimated for it")
         fail(f"{listed(stated)} does not vary in the {len(made.frame)} rows with all values")
     together = fit(outcome, made, "together")
     models.append(together)
