@@ -62,8 +62,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "review",
         help="check any protocol; a model judges it",
-        description="Check protocols (Markdown, text, PDF, DOCX, JSON of protocols.io, JSON-LD, run folder). Checks "
-        "need no model and no network and give findings; a document from elsewhere is judged by a model only.",
+        description="Check protocols (Markdown, text, PDF, DOCX, JSON of protocols.io, JSON-LD, JATS XML, run folder). "
+        "Checks need no model and no network and give findings; a document from elsewhere is judged by a model only.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

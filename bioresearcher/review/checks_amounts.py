@@ -35,7 +35,8 @@ _DRY_HEAT: Final = re.compile(
     r"|flame\w*|glass\w*|foil|burn\w*|pyroly\w*|hot ?plate"
     r"|GC|inlet|injector|detector|capillary|ioni[sz]\w*|source|desolvation|reflux\w*|distil\w*|melt\w*|solder\w*"
     r"|quartz|combusted|sinter\w*|digestion block|acid digest\w*|mass spec\w*|column oven|gas flow|nozzle"
-    r"|temperature ramp|transfer tube|\w*spray|ramp\w*|steril\w*|autoclav\w*|dehydrat\w*|anneal the (?:glass|chip))\b",
+    r"|temperature ramp|transfer tube|loss.on.ignition|LOI|ignit\w*|kiln|calcin\w*"
+    r"|\w*spray|ramp\w*|steril\w*|autoclav\w*|dehydrat\w*|anneal the (?:glass|chip))\b",
     re.I,
 )
 _SAMPLE: Final = re.compile(
@@ -397,7 +398,8 @@ _AT_TIME: Final = re.compile(
 )
 _OF_WRONG: Final = re.compile(
     r"\b(?:add|transfer|pipette|dispense)\s+(?P<q>-?\d+(?:\.\d+)?\s?(?:(?:°|º|˚)\s?C|min(?:utes?)?"
-    r"|sec(?:onds?)?|hours?|rpm|x ?g))\s+(?:of|to)\b",
+    r"|sec(?:onds?)?|hours?|rpm|x ?g))\s+(?:of|to)\b"
+    r"(?!\s+(?:\w+\s+){0,2}(?:values?|temperatures?|readings?|estimates?|anomal\w+)\b)",
     re.I,
 )
 

@@ -30,6 +30,7 @@ _NOT_EXPERIMENT = re.compile(
     r"|future (?:work|directions))\W*",
     re.I,
 )
+_RESULTS = re.compile(r"[\W\d]*(?:results?|findings)\b", re.I)
 _DISCUSSION = re.compile(
     r"\W*(?:discuss|propose hypotheses|reflect on|explore the implications|link the findings)\b", re.I
 )
@@ -226,7 +227,9 @@ def poor_titles(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 
 def not_an_experiment(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Parts and steps of a paper rather than of an experiment."""
+    """Parts and steps of a paper rather than of an experiment; a report of finished work has them rightly."""
+    if any(_RESULTS.match(part.title) for part in view.protocol.parts):
+        return
     for part in view.protocol.parts:
         if _NOT_EXPERIMENT.fullmatch(part.title[:200]):
             yield CheckHit(f"part {part.id}", f"“{short(part.title)}” is no experiment", "Move it out of the protocol.")

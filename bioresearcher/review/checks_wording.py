@@ -76,6 +76,10 @@ _NUMERIC = re.compile(r"[-+]?\d+(?:\.\d+)?")
 _NEEDS_UNIT = re.compile(
     r"temperature|duration|incubation|volume|concentration|dose|speed|length of time|(?:^|\s)time$", re.I
 )
+_CRONBACH = re.compile(r"\bCronbach", re.I)
+"""Alpha is then a reliability, which is high where it is good."""
+_RESULT = re.compile(r"[pq][- ]?values?\W{0,3}=", re.I)
+"""A p-value that is equal to something was found; a level is below something, or of it."""
 _BARE = re.compile(
     r"\b(?:incubat|centrifug|heat|cool|wash|spin)\w*\s+(?:\w+\s+){0,4}?(?:for"
     r"|at)\s+\d+(?:\.\d+)?(?=\s*(?:[.,;)]|and\b|$))",
@@ -134,7 +138,9 @@ def impossible_value(view: CheckedProtocol) -> Iterator[CheckHit]:
     for s in view.steps:
         for message, start, end in _impossible(s):
             yield CheckHit(s.location, f"{message}: {quote(s.body, start, end)}", "Check the number and its unit.")
-        for m in _LEVEL.finditer(s.body):
+        for m in () if _CRONBACH.search(s.body) else _LEVEL.finditer(s.body):
+            if _RESULT.match(m.group()):
+                continue
             if not m.group("percent") and 0.2 <= float(m.group("value")) <= 1 and "adj" not in m.group().lower():
                 advice = "A significance threshold this high needs a reason."
                 if not m.group().lower().startswith("fdr") or float(m.group("value")) > 0.25:

@@ -11,7 +11,7 @@ from bioresearcher.text.format import md, md_list, md_table
 
 def judgement_lines(j: Judgement) -> Iterator[str]:
     """Yield the Markdown lines of a judgement; text of the document is escaped."""
-    yield from (f"Taken for a {j.kind}: {md(j.kind_reason)}. Confidence: {j.confidence}.", "")
+    yield from (f"Taken for: {j.kind}, {md(j.kind_reason)}. Confidence: {j.confidence}.", "")
     worst = next((f for f in j.findings if f.id == j.most_serious), None)
     if worst is None:
         yield from ("The reviewer found nothing that must change.", "")

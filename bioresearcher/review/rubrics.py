@@ -81,19 +81,27 @@ def checklist_named(name: str) -> Checklist:
 def choose_checklists(kind: DocumentKind, text: str) -> tuple[Checklist, ...]:
     """Choose the checklists of a document: those for its kind whose cue, if they have one, stands in the text.
 
-    A document is asked one checklist of its design (the first whose cue occurs most) and, where a method has one of its
-    own (MIQE), that one too.
+    A document is asked one checklist of its design (the first whose cue occurs most, a mention at the top counting as
+    several; that of reviews where it calls itself one, whatever its studies are about) and, where a method has one of
+    its own (MIQE), that one too.
     """
     counted = []
     for checklist in checklists().values():
         if kind in checklist.kinds:
-            hits = sum(len(re.findall(cue, text, re.I)) for cue in checklist.cues)
+            hits = sum(
+                len(re.findall(cue, text, re.I)) + _AT_THE_TOP * len(re.findall(cue, text[:_TOP], re.I))
+                for cue in checklist.cues
+            )
             if hits or not checklist.cues:
                 counted.append((hits, checklist))
     methods = [c for n, c in counted if c.name == "MIQE" and n >= _SURE]
-    designs = sorted((pair for pair in counted if pair[1].name != "MIQE"), key=lambda pair: -pair[0])
+    reviews = [(n, c) for n, c in counted if c.name == "PRISMA" and n >= _AT_THE_TOP]
+    designs = reviews or sorted((pair for pair in counted if pair[1].name != "MIQE"), key=lambda pair: -pair[0])
     return (*(c for _, c in designs[:1]), *methods)
 
 
+_TOP = 300
+_AT_THE_TOP = 10
+"""Characters at the top, where a document says what it is, and how many further mentions one there counts for."""
 _SURE = 2
 """Mentions of a method from which its checklist applies."""

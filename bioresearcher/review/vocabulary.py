@@ -103,7 +103,7 @@ TOOL_CHOICE = re.compile(rf"(?<!\w)({TOOL})(?:\s*\([^()]{{0,40}}\))?\s+or\s+(?:t
 PLACEHOLDER = re.compile(
     r"(?<!\w)(?:(?-i:TODO|TBD|TBC|TBA|FIXME)|XXX+)(?!\w)|(?<![\w-])(?-i:XX)(?=\s+[a-z]{4,})"
     r"|\b(?:will|to|must|has to|still) be (?:filled in|added|decided|chosen|named|specified|given|supplied) later\b"
-    r"|\bto be (?:determined|decided|defined|confirmed|filled in)\b"
+    r"|(?<!remains )(?<!remain )(?<!remained )(?<!yet )\bto be (?:determined|decided|defined|confirmed|filled in)\b"
     r"(?!\s+(?:by|with|using|from|in|as|via|through|after|on)\b)"
     r"|\blorem ipsum\b|\bpath[/\\_]to\b|\byour[_-](?:file|data|path|dataset|sample|gene|folder|directory)\w*"
     r"|\bexample\.(?:com|org|csv|txt|tsv)\b"

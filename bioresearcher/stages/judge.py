@@ -148,7 +148,9 @@ async def judge_document(
     return Review(
         metrics=metrics,
         findings=(*undisputed, *as_check_findings(findings, protocol)),
-        verdict=_with_claims(verdict_of(findings), undisputed),
+        verdict=_with_claims(verdict_of(findings), undisputed)
+        if findings or metrics or kind != "other text"
+        else "not judged",
         summary=last.summary.strip() or _summary(findings),
         origin="model",
         judgement=judgement,

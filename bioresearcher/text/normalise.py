@@ -10,10 +10,14 @@ from bioresearcher.text.visible import clip, one_line, visible
 TITLE_CHARS = 160
 LEAST_QUOTE = 12
 """Shortest quote in characters; fewer would be found in any text."""
+_LEAST_LINE = 4
+"""Shortest quote that is a whole line, such as an entry of a list."""
 
 _NOUN = r"part|step|line|task|requirement|paper|data\s?set|analysis|skill"
 _CALLED = re.compile(rf"(?:{_NOUN})\s*[:#]?\s*(\S.*)", re.IGNORECASE | re.DOTALL)
 _NO_NAME = re.compile(r"[^A-Za-z0-9]+")
+_BULLET = re.compile(r"^(?:[-+•·#>]+|\d{1,3}[.)])\s*")
+_WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _MARKUP = re.compile(r"[\\*_`|]+")
 MARKS = {
     **dict.fromkeys("‐‑‒–—―−﹣－", "-"),
@@ -59,7 +63,16 @@ def title_of(*candidates: str) -> str:
 def stands_in(quote: str, text: str) -> bool:
     """Return True if a quote is copied from a text, apart from case, white space, markup and quotation marks."""
     wanted = _comparable(quote).strip(" \"'.")
-    return len(wanted) >= LEAST_QUOTE and wanted in _comparable(text)
+    if _length(wanted) >= LEAST_QUOTE:
+        return wanted in _comparable(text)
+    return _length(wanted) >= _LEAST_LINE and wanted in {
+        _BULLET.sub("", _comparable(line)).strip(" \"'.:;,") for line in text.splitlines()
+    }
+
+
+def _length(text: str) -> int:
+    """Length of a text in letters; a Chinese, Japanese or Korean sign says as much as three."""
+    return len(text) + 2 * len(_WIDE.findall(text))
 
 
 def _comparable(text: str) -> str:

@@ -17,7 +17,9 @@ from bioresearcher.review.reading.protocol import read_protocol
 from bioresearcher.review.reading.sections import instructs, role_of
 from bioresearcher.review.reading.text import protocol_from_text
 from bioresearcher.review.record import Record, bounded, most_severe_in_foreign, records
+from bioresearcher.review.rubrics import choose_checklists
 from bioresearcher.schemas.review import CheckFinding
+from bioresearcher.text.normalise import stands_in
 
 VERSION_3 = {
     "status_code": 0,
@@ -203,3 +205,46 @@ def test_a_quantity_is_read_as_it_is_written(number: int, unit: str):
 def test_any_step_is_checked_without_a_crash(words: str):
     for f in run_checks(protocol_from_text(f"T\n\n1. Add {words}x\n", "x.txt")[0]):
         assert f.message
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (
+            "A blinded randomised controlled trial\n\nPatients with tetanus. The study will enrol adults.\n",
+            "trial protocol",
+        ),
+        ("# Capstone\n\nEqual numbers of mice will be randomly assigned to three groups.\n", "animal study"),
+        ("# 注射\n\n1. 小鼠剃毛, 麻醉。\n2. 给小鼠打镇痛剂。\n3. 注射小鼠 30 ul 细胞。\n4. 缝合。\n", "animal study"),
+    ],
+)
+def test_a_planned_trial_and_animal_experiments_are_known_by_what_they_say(text: str, kind: str) -> None:
+    protocol, _ = protocol_from_text(text, "plan.md")
+    assert kind_of(text, protocol).name == kind
+
+
+def test_a_review_of_studies_gets_the_checklist_of_reviews() -> None:
+    text = "# Prognostic value of p16: a meta-analysis\n\n" + "The prognostic marker p16 and survival. " * 40
+    assert [c.name for c in choose_checklists("finished study", text)] == ["PRISMA"]
+
+
+@pytest.mark.parametrize(
+    ("quote", "stands"), [("Dysthymia", True), ("Dys", False), ("尾静脉注射", True), ("thymia and", False)]
+)
+def test_a_short_quote_counts_where_it_is_a_whole_line_or_in_chinese(quote: str, stands: bool) -> None:
+    assert stands_in(quote, "Negative controls:\n\n- Dysthymia\n- Burn\n\n尾静脉注射待填写\n") is stands
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Determine organic matter via Loss on Ignition in the tube at 550 °C.",
+        "Groups did not differ (p-value = 0.89).",
+        "Cronbach's alphas of 0.70 are satisfactory.",
+        "The function of this domain remains to be determined.",
+        "Add 0.6 °C to these values to obtain the anomaly; incubate for 5 min.",
+    ],
+)
+def test_what_articles_and_furnaces_say_is_no_mistake(text: str) -> None:
+    protocol, _ = protocol_from_text(f"# Methods\n\n1. {text}\n", "a.md")
+    assert review_without_model(protocol).findings == ()

@@ -12,6 +12,7 @@ from bioresearcher.review.vocabulary import WET, WET_CJK
 from bioresearcher.schemas.judgement import DocumentKind
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.text.format import count_of, listing
+from bioresearcher.text.visible import one_line
 
 KINDS: Final[tuple[DocumentKind, ...]] = get_args(DocumentKind)
 """All kinds, as `--kind` takes them."""
@@ -94,6 +95,10 @@ _ALIVE: Final = re.compile(
     re.I,
 )
 """Acts on animals that live on; to kill them for cells or tissue makes no animal study."""
+_ALIVE_CJK: Final = re.compile(
+    "麻醉|镇痛|止痛|缝合|尾静脉|腹腔注射|皮下注射|灌胃|剃毛|术后|给小鼠|注射小鼠|安乐死|体重"
+)
+_ANIMAL_CJK: Final = re.compile("小鼠|大鼠|家兔|裸鼠|实验动物")
 _TREATED: Final = 5
 """Different ones of these words from which a protocol at the bench is one with animals."""
 _PAPER_HEADING: Final = re.compile(
@@ -116,6 +121,18 @@ _VERB: Final = re.compile(
 )
 
 
+_RCT: Final = re.compile(
+    r"(?i)\brandomi[sz]ed\W+(?:\w+\W+){0,3}trial\b|\bphase (?:[1-4]|I{1,3}V?)[ab]? (?:\w+ )?(?:trial|study)\b"
+)
+_TO_ENROL: Final = re.compile(
+    r"(?i)\b(?:patients|participants|study|trial|subjects|adults|children)\b[^.\n]{0,60}?"
+    r"\bwill (?:be (?:enrolled|recruited|randomi[sz]ed|randomly|assigned|included|allocated)|enrol|recruit|include)"
+)
+_ALLOCATED: Final = re.compile(
+    r"(?i)\b(?:mice|rats|rabbits|pigs|zebrafish|hamsters|animals)\b[^.\n]{0,60}?"
+    r"\bwill be (?:randomly|randomi[sz]ed|assigned|allocated|divided)\b"
+)
+"""A trial that is still to enrol, and animals that are still to be assigned to groups."""
 _FEW: Final = 3
 """Passages below which a text was not parted into steps; and the fewest instructions that make a protocol without
 amounts."""
@@ -151,11 +168,8 @@ def kind_of(text: str, protocol: Protocol) -> Recognised:
     counted. A document that shows the signs of no kind is `other text`.
     """
     text = text[:MAX_CHARACTERS]
-    for kind, marks in _MARKS:
-        marked = [mark.search(text if kind == "finished study" else text[:_TOP]) for mark in marks]
-        if all(marked):
-            names = dict.fromkeys(" ".join(m.group(0).split()).strip("#*: ") for m in marked if m)
-            return Recognised(kind, f"has {' and '.join(f'“{x}”' for x in names)}")
+    if marked := _by_marks(text):
+        return marked
     headings = {m.group(1).lower() for m in _PAPER_HEADING.finditer(text)}
     done = Counter(m.group().lower() for m in _DONE.finditer(text))
     told = {"results", "results and discussion", "discussion", "conclusion", "conclusions"} & headings
@@ -180,6 +194,8 @@ def kind_of(text: str, protocol: Protocol) -> Recognised:
         return Recognised("finished study", said)
     if done.total() >= 12 and done.total() > orders:
         return Recognised("finished study", f"tells what was found: {_quoted(done)}")
+    if planned_study := _planned_study(text):
+        return planned_study
     planned: tuple[DocumentKind, ...] = ("trial protocol", "animal study", "analysis plan", "dry-lab plan")
     scored = [
         (words_of[name].total() / (2 if name == "dry-lab plan" else 1), name)
@@ -193,7 +209,9 @@ def kind_of(text: str, protocol: Protocol) -> Recognised:
     if best is not None:
         return _by_words(best[1], words_of[best[1]])
     if (bench.total() or amounts) and (orders or WET_CJK.search(text)):
-        return Recognised("bench protocol", f"tells what to do at the bench: {_quoted(bench) or f'{amounts} amounts'}")
+        return _with_animals(text) or Recognised(
+            "bench protocol", f"tells what to do at the bench: {_quoted(bench) or f'{amounts} amounts'}"
+        )
     if words_of["dry-lab plan"].total() >= 2 and orders:
         return _by_words("dry-lab plan", words_of["dry-lab plan"])
     said = f"{orders} of {len(passages)} passages tell someone to do something"
@@ -203,9 +221,32 @@ def kind_of(text: str, protocol: Protocol) -> Recognised:
     return Recognised("other text", f"shows the signs of no kind of protocol: {said}, {amounts} amounts are named")
 
 
+def _by_marks(text: str) -> Recognised | None:
+    """Recognise what a document calls itself, or the headings that only a report has."""
+    for kind, marks in _MARKS:
+        marked = [mark.search(text if kind == "finished study" else text[:_TOP]) for mark in marks]
+        if all(marked):
+            names = dict.fromkeys(" ".join(m.group(0).split()).strip("#*: ") for m in marked if m)
+            return Recognised(kind, f"has {' and '.join(f'“{x}”' for x in names)}")
+    return None
+
+
+def _planned_study(text: str) -> Recognised | None:
+    """Recognise a trial that is still to enrol, and an experiment that is still to assign its animals."""
+    trial, plan = _RCT.search(text[:_TOP]), _TO_ENROL.search(text)
+    if trial and plan:
+        said = f"calls itself “{one_line(trial.group(), 60)}”, says “{one_line(plan.group(), 60)}”"
+        return Recognised("trial protocol", said)
+    animals = _ALLOCATED.search(text)
+    return Recognised("animal study", f"says “{one_line(animals.group(), 80)}”") if animals else None
+
+
 def _with_animals(text: str) -> Recognised | None:
     """Take a protocol at the bench for an animal study where enough of what is done with living animals is named."""
     alive = Counter(m.group().lower() for m in _ALIVE.finditer(text))
+    alive_cjk = Counter(m.group() for m in _ALIVE_CJK.finditer(text))
+    if len(alive_cjk) >= _TREATED - 1 and _ANIMAL_CJK.search(text):
+        return Recognised("animal study", f"treats living animals: {_quoted(alive_cjk)}")
     if len(alive) < _TREATED or not _ANIMAL.search(text):
         return None
     return Recognised("animal study", f"treats living animals: {_quoted(alive)}")

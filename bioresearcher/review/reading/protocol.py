@@ -1,4 +1,4 @@
-"""Reader of protocols for review: from run folders, JSON of two shapes, Markdown, text, PDF and Word."""
+"""Reader of protocols for review: from run folders, JSON of two shapes, Markdown, text, PDF, Word and JATS XML."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bioresearcher.errors import InputError
 from bioresearcher.papers.documents import SourceFile
 from bioresearcher.papers.reading_process import protocol_in_process
 from bioresearcher.review.check import short
+from bioresearcher.review.reading.article import read_article
 from bioresearcher.review.reading.kind import Recognised, kind_of
 from bioresearcher.review.reading.shared_json import shared_text
 from bioresearcher.review.reading.text import MAX_STEPS, make_step, protocol_from_text
@@ -26,7 +27,7 @@ from bioresearcher.text.visible import LOST, one_line, visible
 MAX_BYTES = 20_000_000
 """Largest file that is read, in bytes."""
 
-_HINT = "Give a protocol.json, a run folder, or the protocol as Markdown, text, PDF or DOCX."
+_HINT = "Give a protocol.json, a run folder, the protocol as Markdown, text, PDF or DOCX, or an article as JATS XML."
 _TEXT_SUFFIXES = frozenset({".md", ".markdown", ".txt", ".text", ".rst", ""})
 
 
@@ -38,8 +39,8 @@ class Reading:
     """A protocol with the form it was read from and the warnings of the reader.
 
     Attributes:
-        form: `run folder`, `protocol`, `experiment_program`, `protocols.io`, `json-ld`, `markdown`, `text`, `pdf` or
-            `docx`.
+        form: `run folder`, `protocol`, `experiment_program`, `protocols.io`, `json-ld`, `markdown`, `text`, `pdf`,
+            `docx` or `jats`.
         warnings: Doubtful or left-out passages, a line each.
         problem: Reason why the file is no whole protocol, though it can be reviewed: it has parts, but no steps.
         kind: What kind of document it is, with the reason.
@@ -85,6 +86,9 @@ def read_protocol(path: Path) -> Reading:
     if suffix in {".pdf", ".docx", ".docm"}:
         text, warnings = _office_text(path)
         return _from_text(text, path, suffix[1:].replace("docm", "docx"), warnings)
+    if suffix in {".xml", ".nxml"}:
+        protocol, text, kind, notes = read_article(path)
+        return _checked(Reading(protocol, "jats", notes, kind=kind, text=text), path)
     if suffix in _TEXT_SUFFIXES:
         text, warnings = _plain_text(path)
         return _from_text(text, path, "markdown" if suffix in {".md", ".markdown"} else "text", warnings)
