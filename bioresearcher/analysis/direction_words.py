@@ -5,17 +5,22 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_RISK: Final = r"(?:hazards?|risks?|mortality|events?|deaths|event rates?|relapses?|recurrences?)"
+_RISK: Final = (
+    r"(?:hazards?|risks?|odds|chances?|probability|likelihood|mortality|events?|deaths|event rates?|relapses?|"
+    r"recurrences?)"
+)
 _TIME: Final = r"(?:survival|prognosis|outcomes?|times?)"
 _RISK_UP: Final = re.compile(
     rf"\b(?:(?:higher|greater|increased|elevated|raised|more) (?:[\w-]+ ){{0,2}}?{_RISK}"
     rf"|(?:worse|poor(?:er)?|shorter|reduced|inferior|lower|decreased|adverse|bad) (?:[\w-]+ ){{0,2}}?{_TIME}"
+    rf"|{_RISK} (?:is|are|was|were) (?:[\d.]+ ?% |\w+ )?(?:higher|greater|increased|elevated|raised)|more likely"
     r"|earlier (?:events?|relapses?|deaths?)|(?:die|dies|died|relapsed?) (?:earlier|sooner)|unfavou?rable)\b",
     re.IGNORECASE,
 )
 _RISK_DOWN: Final = re.compile(
     rf"\b(?:(?:lower|smaller|reduced|decreased|fewer) (?:[\w-]+ ){{0,2}}?{_RISK}"
     rf"|(?:better|longer|improved|superior|higher|increased|good) (?:[\w-]+ ){{0,2}}?{_TIME}"
+    rf"|{_RISK} (?:is|are|was|were) (?:[\d.]+ ?% |\w+ )?(?:lower|smaller|reduced|decreased)|less likely"
     r"|later (?:events?|relapses?|deaths?)|(?:live|lives|lived|survived?) longer|(?<!un)favou?rable)\b",
     re.IGNORECASE,
 )
@@ -37,3 +42,29 @@ def risk_direction(clause: str) -> int:
     word = up or down
     outside = clause[: word.start()] + " " + clause[word.end() :] if word else clause
     return (1 if up else -1) * (-1 if _LOW_SCORE.search(outside) else 1)
+
+
+_WAY_UP: Final = re.compile(
+    r"\b(?:higher|high|more|greater|larger|increas(?:e|es|ed|ing)|ris(?:e|es|ing)|rose|grow(?:s|ing)?|grew|elevated|raised|"
+    r"go(?:es)? up|positive(?:ly)?|direct(?:ly)?)\b",
+    re.IGNORECASE,
+)
+_WAY_DOWN: Final = re.compile(
+    r"\b(?:lower|low|less|fewer|smaller|decreas(?:e|es|ed|ing)|fall(?:s|ing)?|fell|declin(?:e|es|ed|ing)|drop(?:s|ped)?|"
+    r"reduced|go(?:es)? down|negative(?:ly)?|inverse(?:ly)?|opposite)\b",
+    re.IGNORECASE,
+)
+_TOGETHER: Final = re.compile(r"\b(?:with|as|when|where|in|among|had|have|has|tend(?:s|ed)? to)\b", re.IGNORECASE)
+
+
+def joint_direction(clause: str) -> int:
+    """Return 1 where a clause lets two quantities rise together, -1 against each other, 0 when it says neither.
+
+    `X falls as Y rises` is -1, `patients with less Y had less X` 1, `X rises with Y` 1; `more than` compares.
+    """
+    if re.search(r"\bthan\b", clause):
+        return 0
+    downs, ups = len(_WAY_DOWN.findall(clause)), len(_WAY_UP.findall(clause))
+    if not downs + ups or downs + ups > 2 or not _TOGETHER.search(clause):
+        return 0
+    return -1 if downs % 2 else 1
