@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 _RISK: Final = (
@@ -68,3 +69,56 @@ def joint_direction(clause: str) -> int:
     if not downs + ups or downs + ups > 2 or not _TOGETHER.search(clause):
         return 0
     return -1 if downs % 2 else 1
+
+
+_UNSURE: Final = re.compile(
+    r"\b(?:whether|if|may|might|could|would|should|hypothes\w+|expect\w*|aim\w*|predict(?:ed)? that|unclear|unknown|"
+    r"suggest\w*|possibl[ey]|apparent(?:ly)?|seem\w*|unlikely|likely|respectively|previous\w*|reported|"
+    r"et al|studies|except|unless|either|not only)\b|\[\d|\(\d{4}\)|\?",
+    re.IGNORECASE,
+)
+"""What a sentence may not hold whose direction is to be plain: guesses, other people's results, lists in pairs."""
+_GROUP_UP: Final = re.compile(
+    r"\b(?:higher|greater|increased|elevated|raised|up-?regulated|over-?expressed)\b", re.IGNORECASE
+)
+_GROUP_DOWN: Final = re.compile(
+    r"\b(?:lower|decreased|reduced|down-?regulated|under-?expressed|diminished)\b", re.IGNORECASE
+)
+_AGAINST: Final = re.compile(r"\b(?:than|compared (?:with|to)|versus|vs|relative to|as against)\b", re.IGNORECASE)
+_SIGNED_TIE: Final = re.compile(
+    r"\b(?:(positive(?:ly)?)|(negative(?:ly)?|inverse(?:ly)?)) (?:and \w+ )?(?:correlat|associat|relat)\w*",
+    re.IGNORECASE,
+)
+_TIES: Final = re.compile(r"\b(?:positive|negative|inverse)(?:ly)?\b", re.IGNORECASE)
+_NOT: Final = re.compile(r"\b(?:not?|nor|neither|without|never|failed)\b|n['’]t\b", re.IGNORECASE)
+
+
+_NEAR: Final = 60
+"""Characters between a measure and the word that says its direction."""
+
+
+def group_direction(said: str, names: Sequence[str], case: re.Pattern[str], control: re.Pattern[str]) -> int:
+    """Return 1 where a sentence says that a measure is higher in the case, -1 lower, 0 unless it says so plainly.
+
+    It must name both groups, one before and the other behind `than` or its like, and hold a single direction, near
+    one of the names of the measure.
+    """
+    ways = [*_GROUP_UP.finditer(said), *_GROUP_DOWN.finditer(said)]
+    against = [*_AGAINST.finditer(said)]
+    if len(ways) != 1 or len(against) != 1 or _UNSURE.search(said) or _NOT.search(said):
+        return 0
+    place = against[0].start()
+    sides = [(bool(p.search(said[:place])), bool(p.search(said[place:]))) for p in (case, control)]
+    way = 1 if _GROUP_UP.fullmatch(ways[0][0]) else -1
+    near = said[max(0, ways[0].start() - _NEAR) : ways[0].end() + _NEAR]
+    if ways[0].start() > place or not any(re.search(rf"\b{re.escape(n)}", near, re.IGNORECASE) for n in names):
+        return 0
+    return {((True, False), (False, True)): way, ((False, True), (True, False)): -way}.get((sides[0], sides[1]), 0)
+
+
+def tie_direction(said: str) -> int:
+    """Return 1 where a sentence says of two quantities that they are positively related, -1 inversely, else 0."""
+    found = [*_SIGNED_TIE.finditer(said)]
+    if len(found) != 1 or len(_TIES.findall(said)) > 1 or _UNSURE.search(said) or _NOT.search(said):
+        return 0
+    return 1 if found[0][1] else -1

@@ -57,8 +57,7 @@ def manuscript(content: RunContent) -> bytes:
     for n, (title, file, table) in enumerate(tables, 1):
         _table(document, f"Table {n}. {title} ({file})", table)
     if content.run.not_verified:
-        document.add_page_break()
-        document.add_heading("What was not verified", 1)
+        document.add_heading("What was not verified", 1).paragraph_format.page_break_before = True
         for text in content.run.not_verified[:40]:
             document.add_paragraph(_xml(content.words(text, 500)), style="List Bullet")
     out = io.BytesIO()
