@@ -77,7 +77,7 @@ _UNSURE: Final = re.compile(
     r"et al|studies|except|unless|either|not only)\b|\[\d|\(\d{4}\)|\?",
     re.IGNORECASE,
 )
-"""What a sentence may not hold whose direction is to be plain: guesses, other people's results, lists in pairs."""
+"""Words that make a direction less than plain: guesses, other people's results, lists in pairs."""
 _GROUP_UP: Final = re.compile(
     r"\b(?:higher|greater|increased|elevated|raised|up-?regulated|over-?expressed)\b", re.IGNORECASE
 )
