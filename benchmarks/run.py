@@ -46,6 +46,7 @@ BENCHMARKS = (
     "dask",
     "session",
     "view",
+    "mcp",
 )
 
 

@@ -48,4 +48,10 @@ def group_pattern(column: str, level: str | None, other: str | None) -> re.Patte
             and other.casefold() in signs["negative" if levels is _YES else "positive"]
         ):
             phrases.append(rf"\b{word}\b")
+            if re.fullmatch(r"[A-Za-z_]{4,}", column) and not _SIGNED.match(column):
+                named = re.escape(column).replace("_", "[ _-]")
+                without = rf"(?:no|non|without|free of|never)[ -](?:[\w-]+ )??{named}"
+                phrases.append(
+                    without if word == "negative" else rf"(?<!no )(?<!non-)(?<!without )(?<!\w){named}(?!\w)"
+                )
     return re.compile("|".join(phrases), re.IGNORECASE)

@@ -154,9 +154,13 @@ def mending(name: str, settings: Settings, environ: Mapping[str, str], *, ok: bo
     import shutil
     from importlib.util import find_spec
 
+    from bioresearcher.sandbox.bytecode import compiling, missing_bytecode
+
     if name == "packages":
         missing = [extra for extra, module in (("mcp", "mcp"), ("omics", "scanpy")) if find_spec(module) is None]
         yield from (f"pip install 'bioresearcher[{extra}]'" for extra in missing)
+        if folders := missing_bytecode():
+            yield f"{shlex.join(compiling(folders))}  # else each task compiles its packages anew"
         if shutil.which("Rscript") is None:
             yield "sudo apt-get install r-base-core  # only for analyses in R"
     elif name in {"workspace", "library"} and not ok:

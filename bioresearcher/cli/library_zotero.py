@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bioresearcher.cli.options import find_run
 from bioresearcher.cli.output import print_json
 from bioresearcher.errors import InputError, OutsideError
-from bioresearcher.report.zotero_items import paper_items
-from bioresearcher.runfolder import RunFolder, write_text
+from bioresearcher.report.zotero_items import PaperItem, paper_items
+from bioresearcher.runfolder import RunFolder, safe_name, write_text
 from bioresearcher.sources.http import Http
-from bioresearcher.sources.literature.zotero_folder import Brought, bring
+from bioresearcher.sources.literature.zotero_folder import Brought, bring, import_text
 from bioresearcher.sources.zotero import Collection, Zotero
 from bioresearcher.text.format import count_of
 
@@ -103,6 +103,11 @@ async def _give(zotero: Zotero, folder: RunFolder, name: str | None, place: Path
     papers = await asyncio.to_thread(paper_items, folder, "")
     if not papers:
         raise InputError(f"{run} has read no paper yet: there is nothing to give.")
+    if not zotero.server:
+        file = place.parent / f"{safe_name(run)}.ris"
+        write_text(file, import_text((p.item, p.note) for p in papers))
+        noted = sum(bool(p.note) for p in papers)
+        return {"run": run, "collection": "", "papers": len(papers), "new": 0, "notes": noted, "file": str(file)}
     await zotero.authorize()
     all_given = _given(place)
     given = all_given.get(run)
@@ -116,17 +121,21 @@ async def _give(zotero: Zotero, folder: RunFolder, name: str | None, place: Path
     given["items"] = {paper: key for paper, key in given["items"].items() if key in there}
     given["notes"] = {paper: key for paper, key in given["notes"].items() if paper in given["items"]}
     new = [p for p in papers if p.paper not in given["items"]]
-    for one in new:
-        [given["items"][one.paper]] = await zotero.create("items", [{**one.item, "collections": [given["collection"]]}])
-        write_text(place, json.dumps(all_given, indent=1) + "\n")
-    noted = 0
-    for one in papers:
-        if one.note and one.paper not in given["notes"]:
-            note = {"itemType": "note", "parentItem": given["items"][one.paper], "note": one.note, "tags": []}
-            [given["notes"][one.paper]] = await zotero.create("items", [note])
+
+    async def make(kind: str, of: list[PaperItem], objects: list[dict[str, Any]]) -> None:
+        def made(n: int, key: str) -> None:
+            given[kind][of[n].paper] = key
             write_text(place, json.dumps(all_given, indent=1) + "\n")
-            noted += 1
-    return {"run": run, "collection": given["collection"], "papers": len(papers), "new": len(new), "notes": noted}
+
+        await zotero.create("items", objects, made)
+
+    await make("items", new, [{**one.item, "collections": [given["collection"]]} for one in new])
+    bare = [p for p in papers if p.note and p.paper not in given["notes"]]
+    parents = given["items"]
+    notes = [{"itemType": "note", "parentItem": parents[p.paper], "note": p.note, "tags": []} for p in bare]
+    await make("notes", bare, notes)
+    done = {"run": run, "collection": given["collection"], "papers": len(papers), "new": len(new), "notes": len(bare)}
+    return {**done, "file": ""}
 
 
 def _given(place: Path) -> dict[str, Any]:
@@ -149,6 +158,12 @@ def _given(place: Path) -> dict[str, Any]:
 def _print_given(given: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(given)
+        return
+    if given["file"]:
+        print(
+            f"{count_of(given['papers'], 'paper')} with {count_of(given['notes'], 'note')}: {given['file']}\n"
+            "Other programs can only read this Zotero (10 can be written to): take it in by File, Import."
+        )
         return
     print(
         f"{given['run']}: {count_of(given['papers'], 'paper')} in Zotero's collection {given['collection']}, "

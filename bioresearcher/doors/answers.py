@@ -1,4 +1,7 @@
-"""Answers of the commands as the small results of the tools: visible text of bounded length."""
+"""Answers of the commands as the small results of the tools: visible text of bounded length.
+
+The schemas of runs are imported where an answer is read: building them would be a fifth of a server's start.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,6 @@ from bioresearcher.doors.run_state import PAGES, RunSummary, event_line
 from bioresearcher.doors.words import Where
 from bioresearcher.errors import DefectError, RunFolderError
 from bioresearcher.events import Event
-from bioresearcher.schemas.execution import Reproduction
-from bioresearcher.schemas.library import LibraryAnswer, LibraryHit
 from bioresearcher.text.visible import one_line, visible
 
 MOST_TEXT: Final = 40_000
@@ -75,6 +76,8 @@ def found(done: Ended, where: Where) -> Found:
     """Read the hits of `library search` or `library find`."""
     rows = done.json()
     if where == "library" and isinstance(rows, list):
+        from bioresearcher.schemas.library import LibraryHit
+
         hits = [LibraryHit.model_validate(r) for r in rows]
         return Found(
             hits=[
@@ -103,6 +106,8 @@ def found(done: Ended, where: Where) -> Found:
 
 def answered(done: Ended) -> Answered:
     """Read the answer of `ask --json`; exit code 1 means that the papers do not answer."""
+    from bioresearcher.schemas.library import LibraryAnswer
+
     value = LibraryAnswer.model_validate(_object(done))
     return Answered(
         question=value.question,
@@ -134,6 +139,8 @@ def traced(done: Ended) -> Traced:
 
 def reproduced(done: Ended) -> Reproduced:
     """Read the answer of `reproduce --json`; exit code 1 means that an output is not the same."""
+    from bioresearcher.schemas.execution import Reproduction
+
     value = Reproduction.model_validate(_object(done))
     return Reproduced(
         run=value.run_id,

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from bioresearcher.errors import RunFolderError
 from bioresearcher.events import Event, past_events
 from bioresearcher.limits.file_lock import take_lock
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.run import RunRecord
 from bioresearcher.text.visible import visible
+
+if TYPE_CHECKING:
+    from bioresearcher.schemas.run import RunRecord
 
 PAGES: Final = {
     "report": "report.md",
@@ -46,6 +48,8 @@ def read_summary(root: Path) -> RunSummary:
     Raises:
         RunFolderError: The folder is not a run's.
     """
+    from bioresearcher.schemas.run import RunRecord  # built when a run is read: see `doors.answers`
+
     folder = RunFolder(root)
     if not folder.has("run.json"):
         if not folder.has("events.jsonl") and not folder.has("lock"):

@@ -21,7 +21,9 @@ from bioresearcher.text.format import number
 if TYPE_CHECKING:
     from docx.document import Document
 
-MOST_TABLES, MOST_ROWS, MOST_COLUMNS = 12, 15, 8
+MOST_TABLES, MOST_ROWS, MOST_COLUMNS = 12, 12, 13
+MOST_CELL: Final = 60
+"""Characters of a cell; a column of longer ones, such as lists of genes, is left out."""
 _EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
 _CONTROL: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML does not allow."""
@@ -47,6 +49,7 @@ def manuscript(content: RunContent) -> bytes:
     document.add_heading("Deviations from the registered plan", 1)
     for text in deviation_lines(content.deviations):
         document.add_paragraph(_xml(content.words(text)))
+    _across(document)
     document.add_heading("Tables", 1)
     tables = list(_tables(content))
     if not tables:
@@ -54,7 +57,7 @@ def manuscript(content: RunContent) -> bytes:
     for n, (title, file, table) in enumerate(tables, 1):
         _table(document, f"Table {n}. {title} ({file})", table)
     if content.run.not_verified:
-        document.add_heading("What was not verified", 1)
+        document.add_heading("What was not verified", 1).paragraph_format.page_break_before = True
         for text in content.run.not_verified[:40]:
             document.add_paragraph(_xml(content.words(text, 500)), style="List Bullet")
     out = io.BytesIO()
@@ -121,27 +124,60 @@ def _tables(content: RunContent) -> Iterator[tuple[str, str, OutputTable]]:
             yield content.words(task.title, 200), f"{task.id}/{Path(artifact.path).name}", table
 
 
+def _across(document: Document) -> None:
+    """Begin a section of pages that lie across, as tables are wide."""
+    from docx.enum.section import WD_ORIENT
+    from docx.shared import Cm
+
+    section = document.add_section()
+    section.orientation = WD_ORIENT.LANDSCAPE
+    section.page_width, section.page_height = section.page_height, section.page_width
+    section.left_margin = section.right_margin = Cm(2)
+
+
 def _table(document: Document, caption: str, table: OutputTable) -> None:
-    shown = list(range(min(len(table.header), MOST_COLUMNS)))
-    rows = table.rows[:MOST_ROWS]
+    rows = [[_shown(cell) for cell in row] for row in table.rows[:MOST_ROWS]]
+    fits = [i for i in range(len(table.header)) if all(len(row[i]) <= MOST_CELL for row in rows)]
+    shown = fits[:MOST_COLUMNS]
     cut = []
     if len(table.rows) > len(rows):
         cut.append(f"first {len(rows)} of {len(table.rows)} rows")
     if len(table.header) > len(shown):
-        cut.append(f"first {len(shown)} of {len(table.header)} columns")
-    document.add_paragraph(_xml(f"{caption}{': ' + ', '.join(cut) if cut else ''}."), style="Caption")
-    grid = document.add_table(rows=1 + len(rows), cols=len(shown), style="Light List")
-    for i in shown:
-        grid.cell(0, i).text = _xml(table.header[i][:60])
-    for n, row in enumerate(rows, 1):
-        cells = grid.rows[n].cells
-        for i in shown:
-            cells[i].text = _xml(_shown(row[i]))
+        cut.append(f"{len(shown)} of {len(table.header)} columns")
+    said = document.add_paragraph(_xml(f"{caption}{': ' + ', '.join(cut) if cut else ''}."), style="Caption")
+    said.paragraph_format.keep_with_next = True
+    if shown:
+        _grid(document, [[table.header[i][:60] for i in shown], *([row[i] for i in shown] for row in rows)])
+
+
+def _grid(document: Document, rows: list[list[str]]) -> None:
+    """Write rows as a table in small type; the first is repeated on each page, and widths follow the texts."""
+    from docx.oxml import OxmlElement
+    from docx.shared import Emu, Pt
+
+    grid = document.add_table(rows=len(rows), cols=len(rows[0]), style="Table Grid")
+    grid.autofit = False
+    section = document.sections[-1]
+    room = (section.page_width or 0) - (section.left_margin or 0) - (section.right_margin or 0)
+    weights = [
+        max(5, *(len(row[i]) for row in rows[1:]), *map(len, re.split(r"[_ ]", rows[0][i])))
+        for i in range(len(rows[0]))
+    ]
+    widths = [Emu(int(room * w / max(sum(weights), 70))) for w in weights]
+    for column, width in zip(grid.columns, widths, strict=True):
+        column.width = width
+    for n, (row, cells) in enumerate(zip(rows, grid.rows, strict=True)):
+        for text, cell, width in zip(row, cells.cells, widths, strict=True):
+            cell.width = width
+            run = cell.paragraphs[0].add_run(_xml(text if n else text.replace("_", " ")))
+            run.font.size, run.font.bold = Pt(7), n == 0
+    head = grid.rows[0]._tr.get_or_add_trPr()
+    head.append(OxmlElement("w:tblHeader"))
 
 
 def _shown(cell: str) -> str:
     value = to_number(cell)
-    return number(value) if value is not None and "." in cell else cell[:80]
+    return number(value) if value is not None and "." in cell else cell
 
 
 def _repacked(data: bytes) -> bytes:

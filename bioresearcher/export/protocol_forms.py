@@ -1,15 +1,15 @@
 """A protocol in the forms of other programs: JSON-LD after Bioschemas, and JSON for protocols.io.
 
-protocols.io takes steps as a list linked by `previous_guid` (its API, version 4: `POST /v4/protocols/<id>/steps`), with
-title, description and the texts beside the steps as fields of the protocol.
+protocols.io takes them by its API, version 4: the texts beside the steps as fields of a protocol (`PUT
+/v4/protocols/<id>`), and steps as a list linked by `previous_guid` (`POST /v4/protocols/<id>/steps`), all as plain text
+with line breaks. Names, forms and the texts of fields are those that a public client of the API sends
+(github.com/hqn21/protocols-io-mcp-server); it was not sent to protocols.io.
 """
 
 from __future__ import annotations
 
-import html
 import json
 import uuid
-from collections.abc import Iterator
 
 from bioresearcher.export.content import RunContent
 from bioresearcher.schemas.protocol import Protocol, ProtocolStep
@@ -70,14 +70,13 @@ def protocols_io(content: RunContent, protocol: Protocol) -> str:
     steps = []
     for part in protocol.parts:
         for step in part.steps:
-            guid = uuid.uuid5(place, step.id).hex.upper()
-            text = html.escape(f"{words(step.title, 300)}. {step_text(content, step)}", quote=False)
+            guid = uuid.uuid5(place, step.id).hex
             steps.append(
                 {
                     "guid": guid,
                     "previous_guid": before,
-                    "section": html.escape(words(part.title, 300), quote=False),
-                    "step": f"<p>{text}</p>",
+                    "section": words(part.title, 300),
+                    "step": f"{words(step.title, 300)}\n{step_text(content, step)}",
                     "is_substep": False,
                 }
             )
@@ -90,16 +89,12 @@ def protocols_io(content: RunContent, protocol: Protocol) -> str:
     data = {
         "title": content.title,
         "description": words(protocol.summary or content.run.objective.text),
-        "before_start": _joined(words(line, 500) for line in protocol.answer_rule),
-        "materials_text": _joined(materials),
-        "guidelines": _joined(words(line, 500) for line in protocol.limitations),
+        "before_start": "\n".join(words(line, 500) for line in protocol.answer_rule),
+        "materials_text": "\n".join(materials),
+        "guidelines": "\n".join(words(line, 500) for line in protocol.limitations),
         "steps": steps,
     }
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-
-
-def _joined(lines: Iterator[str] | list[str]) -> str:
-    return "".join(f"<p>{html.escape(line, quote=False)}</p>" for line in lines)
 
 
 def step_text(content: RunContent, step: ProtocolStep) -> str:

@@ -26,6 +26,7 @@ from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import AGENTS, Resources, load_cards
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.sandbox.base import Sandbox
+from bioresearcher.sandbox.bytecode import make_bytecode
 from bioresearcher.sandbox.choose import choose_sandbox
 from bioresearcher.sandbox.probe import probe
 from bioresearcher.schemas.base import Objective, Requirement
@@ -155,6 +156,7 @@ async def _sandbox(settings: Settings) -> tuple[Sandbox | None, str, tuple[str, 
         sandbox = await asyncio.to_thread(choose_sandbox, settings.sandbox)
     except SandboxUnavailableError as error:
         return None, f"no sandbox works here, so no code was run: {error}", ()
+    await asyncio.to_thread(make_bytecode)
     if sandbox.name == "none":
         return sandbox, "", ()
     result = await probe(sandbox)

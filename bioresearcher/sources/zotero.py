@@ -9,7 +9,7 @@ Source: https://www.zotero.org/support/dev/web_api/v3/local_api and the pages on
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -162,17 +162,29 @@ class Zotero:
             raise OutsideError("This Zotero can only be read by other programs.", hint="Zotero 10 can be written to.")
         body = {"appName": "BioResearcher"}
         answer = await self._ask("POST", "/local/authorize", body=body, timeout_s=_DIALOGUE_S)
+        if answer.status == 429:
+            wait = _number(answer.headers.get("retry-after", "")) or 60
+            raise OutsideError("Zotero was asked for leave too often.", hint=f"Try again in {wait} s.")
         self._key = str(_dict(_json(answer)).get("key", "")) if answer.status == 200 else ""
         if not self._key:
             raise OutsideError(
                 "Zotero was not allowed to be written to.", hint="Choose “Always Allow” in its dialogue."
             )
 
-    async def create(self, kind: str, objects: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Make `collections` or `items`; return their keys in order.
+    async def create(
+        self, kind: str, objects: Sequence[Mapping[str, Any]], made: Callable[[int, str], None] | None = None
+    ) -> list[str]:
+        """Make `collections` or `items`, as few requests as may be; return their keys in order.
+
+        A person who allows once is asked again for each request, and Zotero takes five such questions a minute.
+
+        Args:
+            kind: `collections` or `items`.
+            objects: What to make.
+            made: Called with the place and the key of each that is made, also where another one is refused.
 
         Raises:
-            OutsideError: Zotero refuses one; those before it are made.
+            OutsideError: Zotero refuses one; others may be made.
         """
         keys: list[str] = []
         for start in range(0, len(objects), BATCH):
@@ -183,11 +195,14 @@ class Zotero:
                 answer = await self._ask("POST", f"/{self.library}/{kind}", body=list(part))
             self._check(answer, kind)
             said = _dict(_json(answer))
-            made, failed = _dict(said.get("success")), _dict(said.get("failed"))
+            done, failed = _dict(said.get("success")), _dict(said.get("failed"))
+            for n in range(len(part)) if made else ():
+                if made and str(n) in done:
+                    made(start + n, str(done[str(n)]))
             if failed:
                 first = _dict(next(iter(failed.values())))
                 raise OutsideError(f"Zotero refuses one of the {kind}: {one_line(str(first.get('message', '')), 200)}.")
-            keys += [str(made[str(n)]) for n in range(len(part)) if str(n) in made]
+            keys += [str(done[str(n)]) for n in range(len(part)) if str(n) in done]
         if len(keys) != len(objects):
             raise OutsideError(f"Zotero made {len(keys)} of {len(objects)} {kind} and does not say why.")
         return keys

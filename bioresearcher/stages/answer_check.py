@@ -10,14 +10,15 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from importlib import resources
 from typing import Final
 
 from bioresearcher.analysis.group_words import group_words
 from bioresearcher.papers.injection import suspicion
 from bioresearcher.schemas.ask_answer import AnsweredQuestion, CitedFinding, LineDraft
-from bioresearcher.stages.answer_claims import why_not_claimed
+from bioresearcher.stages.answer_claims import significant, why_not_claimed
 from bioresearcher.stages.answer_known import Known, comparable, plain
 from bioresearcher.stages.answer_numbers import (
     COUNTS,
@@ -46,6 +47,21 @@ _QUOTED: Final = re.compile(r"“[^”]*”|\"[^\"]*\"")
 _SPELT: Final = {
     w: n for n, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())
 }
+_LOWER_BY: Final = re.compile(
+    r"\b(?:falls?|fell|drop(?:s|ped)?|declin\w+|decreas\w+|lower|smaller|less|lighter|shorter|fewer|reduced)\b",
+    re.IGNORECASE,
+)
+_HIGHER_BY: Final = re.compile(
+    r"\b(?:rises?|rose|increas\w+|higher|greater|more|longer|heavier|grew|grows?)\b", re.IGNORECASE
+)
+_SPELT_WAY: Final = re.compile(
+    rf"\b({'|'.join(_SPELT)})\b(?= (?:[\w-]+ ){{0,3}}(?:is|are|was|were) "
+    r"(?:higher|lower|up|down|enriched|increased|decreased|more|less)\b)",
+    re.IGNORECASE,
+)
+_OTHERWISE: Final = re.compile(r"\b(?:dis|un|non-?|in)(\w{4,})\b", re.IGNORECASE)
+_RANGE: Final = re.compile(r"(-?\d+\.\d+) to (-?\d+\.\d+)")
+_PART_OF: Final = re.compile(r"(?<![\d.,])(\d[\d,]*) (?:of|out of) (?:the |all )?(\d[\d,]*) (?=[a-z])")
 _SPELT_COUNT: Final = re.compile(
     r"\b("
     + "|".join(_SPELT)
@@ -123,7 +139,10 @@ def _causal(text: str, question: AnsweredQuestion) -> str:
 
 
 def _strength(text: str, known: Known) -> str:
+    shown = all(significant(f) for f in known.findings)
     for found in _words("strength", "words").finditer(_QUOTED.sub(" ", text)):
+        if shown and found[0].casefold().startswith("tend"):  # of what is shown it says no more than the finding
+            continue
         if not re.search(rf"\b{re.escape(found[0])}\b", known.text, re.IGNORECASE):
             return f"“{found[0]}” says more than the finding"
     return ""
@@ -150,8 +169,14 @@ def _names(text: str, known: Known) -> str:
 
 def _numbers(text: str, known: Known) -> str:
     counts = [a.value for a in known.amounts if not a.unit and float(a.value).is_integer() and a.role not in STATISTICS]
-    for bundle in bundles(text, known.case, known.control, carried=True):
+    parts = _parts_of(text, known)
+    text = _SPELT_WAY.sub(lambda m: str(_SPELT[m[1].casefold()]), text)
+    if wrong := _turned_part(text, known):
+        return f"{wrong} counts the opposite in its findings"
+    for bundle in map(partial(_as_signed, known=known), bundles(text, known.case, known.control, carried=True)):
         for said in bundle.amounts:
+            if said.value in parts or _follows(said, bundle, known) or _is_null(said, bundle, known):
+                continue
             if problem := _number(said, bundle, known, counts):
                 return problem
         if problem := _together(bundle, known):
@@ -163,6 +188,83 @@ def _numbers(text: str, known: Known) -> str:
         ):
             return f"“{found[0]}” is in none of its findings"
     return ""
+
+
+def _parts_of(text: str, known: Known) -> set[float]:
+    """Return counts said as `88 of 402 patients` where both are known: the whole as n, the part as any count."""
+    wholes = {k.value for k in known.amounts if k.role == "n"}
+    counts = {k.value for k in known.amounts if k.role in ("", "value", "n", "events") and not k.unit}
+    turned = bool(_otherwise(text, known))
+    return {
+        part
+        for part, whole in _pairs_of(text)
+        if whole in wholes and part < whole and ((whole - part) if turned else part) in counts
+    }
+
+
+def _pairs_of(text: str) -> list[tuple[float, float]]:
+    return [(float(m[1].replace(",", "")), float(m[2].replace(",", ""))) for m in _PART_OF.finditer(text)]
+
+
+def _otherwise(text: str, known: Known) -> str:
+    """Return the word of a text that turns a word of the findings over: `disagree` where they say `agree`."""
+    for found in _OTHERWISE.finditer(text):
+        said = known.text.casefold()
+        if re.search(rf"\b{re.escape(found[1].casefold())}", said) and found[0].casefold() not in said:
+            return found[0]
+    return ""
+
+
+def _turned_part(text: str, known: Known) -> str:
+    """Return a part of a whole that a sentence gives to the opposite of what the findings count."""
+    counts = {k.value for k in known.amounts if not k.unit}
+    for part, whole in _pairs_of(text) if _otherwise(text, known) else ():
+        if {part, whole} <= counts and whole - part not in counts:
+            return f"{part:g} of {whole:g}"
+    return ""
+
+
+def _as_signed(bundle: Bundle, known: Known) -> Bundle:
+    """Read `falls by 28 (21 to 35)` as -28 (-35 to -21) where these are the findings' numbers."""
+    if not _LOWER_BY.search(bundle.text) or _HIGHER_BY.search(bundle.text):
+        return bundle
+    roles = {"", "diff", "coef", "lfc", "corr", "low", "high"}
+    below = {round(-k.value, 9) for k in known.amounts if k.value < 0 and k.role in roles | {"value"}}
+    other = {"low": "high", "high": "low"}
+    rows = [
+        replace(a, value=-a.value, role=other.get(a.role, a.role or "coef"))
+        if a.role in roles and a.value > 0 and a.unit != "%" and round(a.value, 9) in below
+        else a
+        for a in bundle.amounts
+    ]
+    return Bundle(bundle.text, rows, bundle.lead)
+
+
+def _follows(said: Amount, bundle: Bundle, known: Known) -> bool:
+    """True of `the odds are 28 % lower` beside a ratio of odds of 0.72: the same number said otherwise."""
+    if said.unit != "%":
+        return False
+    for word, role in (("odds", "or"), ("hazard", "hr")):
+        if re.search(rf"\b{word}s?\b", bundle.text, re.IGNORECASE):
+            ratios = [k.value for k in known.amounts if k.role == role and not k.sign]
+            lower = re.search(r"\b(?:lower|smaller|reduced)\b", bundle.text, re.IGNORECASE)
+            if any(abs(100 * (1 - r if lower else r - 1) - said.value) <= said.round for r in ratios):
+                return True
+    return False
+
+
+def _is_null(said: Amount, bundle: Bundle, known: Known) -> bool:
+    """True of the 1 or 0 in `the interval holds 1` where one of the findings does, or `excludes 1` where none does."""
+    word = re.search(
+        r"\b(holds?|includes?|contains?|crosses|spans?|excludes?) (?:the value )?$", bundle.text[: said.place]
+    )
+    if word is None or said.value not in (0, 1):
+        return False
+    ends = [[a.value for role in ("low", "high") for a in b.amounts if a.role == role] for b in known.bundles]
+    holds = [row[0] <= said.value <= row[-1] for row in ends if len(row) > 1] + [
+        float(low) <= said.value <= float(high) for low, high in _RANGE.findall(known.text)
+    ]
+    return not any(holds) if word[1].startswith("exclude") else any(holds)
 
 
 def _number(said: Amount, bundle: Bundle, known: Known, counts: Sequence[float]) -> str:
@@ -220,7 +322,7 @@ def _threshold(said: Amount, known: Known) -> str:
 
 def _together(bundle: Bundle, known: Known) -> str:
     """Return which numbers of a bundle do not stand together in any finding, or are of another name."""
-    core = [a for a in bundle.amounts if a.role in STATISTICS and not a.sign]
+    core = [a for a in bundle.amounts if a.role in STATISTICS and a.role != "i2" and not a.sign]
     if not core:
         return ""
     other = [a for a in bundle.amounts if a.role in ("n", "events", "genes") and not a.group]
@@ -243,6 +345,8 @@ def _together(bundle: Bundle, known: Known) -> str:
 def _units(text: str, known: Known) -> str:
     for clause in clauses(text):
         for said in amounts(clause, known.case, known.control):
+            if said.unit in ("fold", "time") and any(close(said, k) for k in known.ratios):
+                continue
             if said.unit and said.unit != "%":
                 fits = [k for k in known.amounts if k.unit == said.unit and close(said, k)]
                 if not fits and not re.search(rf"\b{re.escape(said.text)}[ -]?{said.unit}", known.text, re.IGNORECASE):

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from bioresearcher.analysis.group_words import group_pattern
 from bioresearcher.schemas.ask_answer import AnsweredQuestion, CitedFinding
 from bioresearcher.schemas.execution import Result
-from bioresearcher.stages.answer_numbers import COUNTS, STATISTICS, Amount, Bundle, bundles
+from bioresearcher.stages.answer_numbers import COUNTS, NAMED, STATISTICS, Amount, Bundle, bundles
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,12 @@ class Known:
             said,
         )
 
+    @property
+    def ratios(self) -> list[Amount]:
+        """Estimates that say how many times one group is the other."""
+        told = [f.result for f in self.findings if f.result and f.result.effect == "fold change"]
+        return [Amount(f"{r.estimate:g}", r.estimate) for r in told if r.estimate is not None]
+
 
 def plain(text: str) -> str:
     """Return a name without case, signs and spaces, for comparison."""
@@ -64,7 +70,7 @@ def comparable(said: Amount, known: Amount) -> bool:
         alike = {said.role} | ({"coef", "lfc", "diff"} if said.role in ("coef", "lfc", "diff") else set())
         if known.role not in alike and not (said.role in ("genes", "sets", "pairs") and known.role in ("", "value")):
             return False
-    elif known.role in STATISTICS and known.role:
+    elif known.role in STATISTICS and known.role not in NAMED:
         return False
     if (said.unit == "%") != (known.unit == "%"):
         return False
@@ -89,6 +95,8 @@ def _of_result(finding: CitedFinding, question: AnsweredQuestion) -> Bundle:
         "regression coefficient": "coef",
         "area under the curve": "index",
         "enrichment score": "nes",
+        "EC50": "ec50",
+        "calibration slope": "coef",
     }.get(r.effect, "")
     rows: list[tuple[float | None, str, bool | None, str]] = [
         (r.estimate, role, None, ""),
@@ -129,7 +137,15 @@ _KEYS: Final[tuple[tuple[str, str], ...]] = (
     (r"(?:^|_)hr(?:_|$)", "hr"),
     (r"^nes_", "nes"),
     (r"^differences?$", "diff"),
-    (r"c_index", "index"),
+    (r"c_index|^auc$", "index"),
+    (r"(?:^|_)[ei][cd]50", "ec50"),
+    (r"^(?:odds_ratio|or)(?:_|$)", "or"),
+    (r"^rho(?:_\d+)?$", "corr"),
+    (r"^sensitivity", "sensitivity"),
+    (r"^specificity", "specificity"),
+    (r"^ppv", "ppv"),
+    (r"^npv", "npv"),
+    (r"^i2", "i2"),
     (r"^n_|^n$|samples|sizes", "n"),
     (r"events", "events"),
 )

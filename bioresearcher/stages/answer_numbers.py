@@ -12,8 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+NAMED: Final = frozenset({"ec50", "sensitivity", "specificity", "ppv", "npv", "i2"})
+"""Roles that a sentence may leave unnamed: `of cisplatin it is 4.2`."""
 STATISTICS: Final = frozenset(
-    {"hr", "or", "nes", "diff", "lfc", "corr", "coef", "index", "chi2", "low", "high", "p", "fdr"}
+    {"hr", "or", "nes", "diff", "lfc", "corr", "coef", "index", "chi2", "low", "high", "p", "fdr"} | NAMED
 )
 """Roles that belong to one estimate; two of a kind begin a new bundle."""
 ESTIMATES: Final = frozenset({"hr", "or", "nes", "diff", "lfc", "corr", "coef", "index"})
@@ -44,8 +46,14 @@ _BEFORE: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
         ("diff", r"(?:mean |median |standardi[sz]ed )?differences?(?: of means)?|differ(?:s|ed)? by"),
         ("corr", r"(?:median |spearman |pearson )?correlations?(?: coefficients?)?|rho|r|ρ"),
         ("coef", r"coefficients?|beta|β|slope"),
-        ("index", r"C-?index|concordance|AUC|area under the curve|(?:adjusted )?Rand index"),
+        ("index", r"C-?index|concordance|AUC|areas? under the (?:ROC )?curve|(?:adjusted )?Rand index"),
         ("chi2", r"chi-?squared?|χ2|χ²"),
+        ("ec50", r"[EI][CD]50|half-maximal (?:\w+ )?(?:dose|concentration)"),
+        ("sensitivity", r"sensitivity"),
+        ("specificity", r"specificity"),
+        ("ppv", r"PPV|positive predictive value"),
+        ("npv", r"NPV|negative predictive value"),
+        ("i2", r"I2|I²"),
         ("n", r"n"),
     )
 )
@@ -94,6 +102,9 @@ _BREAK: Final = re.compile(
 
 _INSIDE: Final = re.compile(r"\([^()]*\)")
 _BARE_INTERVAL: Final = re.compile(rf"\d\s?\((?P<low>[-−]?{_DIGITS})\s?(?:to|[-–—])\s?(?P<high>[-−]?{_DIGITS})[),;]")
+_NAMED_INTERVAL: Final = re.compile(
+    rf"\binterval\b[^()\d]{{0,40}}\((?P<low>[-−]?{_DIGITS})\s?(?:to|[-–—])\s?(?P<high>[-−]?{_DIGITS})\)"
+)
 
 
 @dataclass(frozen=True)
@@ -157,9 +168,10 @@ def amounts(text: str, case: re.Pattern[str], control: re.Pattern[str]) -> list[
         if m["level"]:
             levels.add(m.start("level"))
             found.append(_amount(m["level"], "level", m.start("level")))
-    for m in _BARE_INTERVAL.finditer(text):  # `1.87 (1.16 to 3.00)`
-        spans.setdefault(m.start("low"), ("low", m.end("low")))
-        spans.setdefault(m.start("high"), ("high", m.end("high")))
+    for pattern in (_BARE_INTERVAL, _NAMED_INTERVAL):  # `1.87 (1.16 to 3.00)`
+        for m in pattern.finditer(text):
+            spans.setdefault(m.start("low"), ("low", m.end("low")))
+            spans.setdefault(m.start("high"), ("high", m.end("high")))
     for pattern in (case, control):
         for m in pattern.finditer(text):
             levels.update(range(m.start(), m.end()))
@@ -333,6 +345,8 @@ def _group(text: str, start: int, end: int, case: re.Pattern[str], control: re.P
             if m.end() <= start and re.fullmatch(r"\s*(?:tumou?rs|samples|patients)?\s*[,(]\s*(?:n\s*=\s*)?", between):
                 return name
             after = text[end : m.start()]
+            if re.search(r"\d of (?:the )?$", text[:start]) and after.lstrip().startswith("with"):
+                continue  # `52 of 140 with sepsis`
             if m.start() >= end and re.fullmatch(
                 r"\s+(?:[\w-]+\s+){0,1}|\s+(?:samples|patients|tumou?rs) (?:with|are|were) ", after
             ):

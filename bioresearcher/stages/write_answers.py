@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bioresearcher.analysis.direction_words import risk_direction
 from bioresearcher.errors import AnswerError
 from bioresearcher.llm.ask import Answer, ModelClient, ask
+from bioresearcher.offline.paper_relations import direction_of
 from bioresearcher.papers.canonical import clean
 from bioresearcher.schemas.answer import AnswerLine, Answers, PaperReading, QuestionAnswer
 from bioresearcher.schemas.ask_answer import (
@@ -244,7 +244,8 @@ def _higher(findings: Sequence[CitedFinding]) -> bool | None:
     first = next((f for f in findings if f.result and f.result.estimate is not None), None)
     if first is None or first.result is None or first.result.estimate is None or not significant(first):
         return None
-    return first.result.estimate > (1 if first.result.effect in ("hazard ratio", "odds ratio") else 0)
+    nothing = {"hazard ratio": 1, "odds ratio": 1, "fold change": 1, "area under the curve": 0.5}
+    return first.result.estimate > nothing.get(first.result.effect, 0)
 
 
 def compared(
@@ -282,7 +283,7 @@ def _why_not(draft: PaperReadingDraft, values: ComparePapersInput, found: Sequen
     names = [w for n in values.names for w in re.split(r"[\W_]+", n) if len(w) > 2]
     if names and not any(re.search(rf"\b{re.escape(w)}", said, re.IGNORECASE) for w in names):
         return "its quotes do not speak of what was measured"
-    way = risk_direction(said) if values.question.kind == "time to event" else 0
+    way = direction_of(said, values)
     if way and values.higher is not None and ((way > 0) == values.higher) != (draft.relation == "agrees"):
         return "its quotes read the other way"
     return why_not_supported(clean(draft.text), quotes)

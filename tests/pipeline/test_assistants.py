@@ -80,8 +80,8 @@ def test_the_plug_in_names_what_is_there(capsys: pytest.CaptureFixture[str]) -> 
     assert plugin["name"] == entry["name"] == "bioresearcher"
     assert plugin["author"]["name"]
     (server,) = json.loads((root / ".mcp.json").read_text("utf-8"))["mcpServers"].values()
-    assert server["args"][:3] == ["--from", "bioresearcher[mcp]", "bioresearcher"]
+    assert server["command"] == "bioresearcher"
     with pytest.raises(SystemExit) as stopped:
-        main([*server["args"][3:], "--help"])
+        main([*server["args"], "--help"])
     assert stopped.value.code == 0
     assert "--folder" in capsys.readouterr().out

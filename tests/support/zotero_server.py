@@ -22,7 +22,7 @@ class Library:
         self.server = "server-one"
         self.enabled = True
         self.api_version = "3"
-        self.allows = True
+        self.refusal: tuple[int, str] | None = None
         self.keys: set[str] = set()
         self.remember = True
         self.collections: dict[str, dict[str, Any]] = {}
@@ -143,8 +143,8 @@ def _handler(library: Library) -> type[BaseHTTPRequestHandler]:
                 self._make(self.path.rpartition("/")[2], body)
 
         def _authorize(self) -> None:
-            if not library.allows:
-                self._send(403, "Denied")
+            if library.refusal:
+                self._send(*library.refusal)
                 return
             key = f"key-{len(library.asked)}"
             library.keys.add(key)

@@ -257,7 +257,7 @@ def test_steps_for_protocols_io_are_a_chain(tmp_path: Path) -> None:
     assert content.protocol is not None
     steps = json.loads(protocols_io(content, content.protocol))["steps"]
     assert [s["previous_guid"] for s in steps] == [None, *(s["guid"] for s in steps[:-1])]
-    assert all(re.fullmatch(r"[0-9A-F]{32}", s["guid"]) for s in steps)
+    assert all(re.fullmatch(r"[0-9a-f]{32}", s["guid"]) for s in steps)
 
 
 def test_the_command_never_replaces_a_file_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from bioresearcher.offline.answer_lines import answer_question
 from bioresearcher.offline.paper_relations import compare_papers
 from bioresearcher.schemas.answer import AnswerLine, Answers, PageAnswer, QuestionAnswer
 from bioresearcher.schemas.ask_answer import (
+    AnsweredQuestion,
     AnswerQuestionsInput,
     CitedFinding,
     ComparePapersInput,
@@ -18,7 +19,7 @@ from bioresearcher.schemas.ask_answer import (
     WrittenAnswer,
 )
 from bioresearcher.schemas.base import Objective
-from bioresearcher.schemas.paper import Document, Paper, Section
+from bioresearcher.schemas.paper import Document, Paper, Passage, Section
 from bioresearcher.schemas.question import AnalysisSets, Questions
 from bioresearcher.stages.answer import PaperCorpus
 from bioresearcher.stages.answer_check import why_left_out
@@ -174,3 +175,41 @@ def test_misuse_is_flagged_by_two_signs_and_not_by_one() -> None:
     assert "S2" in denied(joined(by_rule, (alarmed,), one, page("HR 1.87.")))
     plain = material()
     assert "S2" not in denied(joined(judged_by_rule(plain, page("HR 1.")), (alarmed,), plain, page("HR 1.")))
+
+
+DIFFERENCE = AnsweredQuestion(
+    id="A9", kind="difference", text="ferritin by arm", column="arm", case="treated", control="untreated"
+)
+TIE = AnsweredQuestion(id="A9", kind="association", text="ferritin with age", column="age")
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "relation"),
+    [
+        (DIFFERENCE, "Ferritin was higher in treated than in untreated patients (p = 0.01).", "agrees"),
+        (DIFFERENCE, "Compared with them, ferritin was higher.", "not reported"),
+        (DIFFERENCE, "Untreated patients had lower ferritin than treated ones.", "agrees"),
+        (DIFFERENCE, "Ferritin was reduced in treated compared with untreated patients.", "disagrees"),
+        (DIFFERENCE, "Ferritin was not higher in treated than in untreated patients.", "not reported"),
+        (DIFFERENCE, "Whether ferritin is higher in treated than in untreated patients was asked.", "not reported"),
+        (DIFFERENCE, "Smith et al. saw higher ferritin in treated than in untreated patients.", "not reported"),
+        (DIFFERENCE, "Haemoglobin was higher in treated than in untreated patients.", "not reported"),
+        (DIFFERENCE, "Ferritin was higher and CRP lower in treated than in untreated patients.", "not reported"),
+        (TIE, "Ferritin was positively correlated with age (r = 0.4).", "agrees"),
+        (TIE, "Ferritin and age were inversely associated.", "disagrees"),
+        (TIE, "Ferritin was positively correlated with weight.", "not reported"),
+        (TIE, "Ferritin was not positively correlated with age.", "not reported"),
+        (TIE, "Age was positively and ferritin negatively related to outcome.", "not reported"),
+    ],
+)
+def test_the_rules_read_differences_and_ties_only_where_they_are_plain(
+    question: AnsweredQuestion, text: str, relation: str
+) -> None:
+    passage = Passage(
+        id="PMID1:0", document="PMID1", section="Results", kind="results", text=text, start=0, end=len(text)
+    )
+    values = ComparePapersInput(
+        question=question, names=("ferritin",), answer=("It is higher.",), higher=True, passages=(passage,)
+    )
+    (paper,) = compare_papers(values).papers
+    assert paper.relation == relation

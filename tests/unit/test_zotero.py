@@ -231,19 +231,41 @@ def test_a_key_for_one_request_is_asked_for_again(
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
-    [({"allows": False}, "was not allowed to be written to"), ({"server": ""}, "can only be read by other programs")],
+    ("refusal", "said"),
+    [((403, "Denied"), "was not allowed to be written to"), ((429, "Too many"), "leave too often. Try again in 60 s.")],
 )
 def test_a_zotero_that_is_not_written_to_stays_as_it_is(
     library: Library,
     address: str,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
-    change: dict[str, Any],
+    refusal: tuple[int, str],
     said: str,
 ) -> None:
-    vars(library).update(change)
+    library.refusal = refusal
     folder = build_run(tmp_path / "workspace" / "runs" / "night")
     assert main(["library", "zotero", "--from-run", str(folder.root)]) == 4
     assert said in capsys.readouterr().err
     assert len(library.collections) == 2
+
+
+def test_a_run_goes_out_in_few_requests(
+    library: Library, address: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = build_run(tmp_path / "workspace" / "runs" / "night")
+    assert main(["library", "zotero", "--from-run", str(folder.root)]) == 0
+    writes = [line for line in library.asked if line.startswith("POST /api/users/0/")]
+    assert [line.rsplit("/", 1)[1] for line in writes] == ["collections", "items", "items"]
+
+
+def test_a_zotero_that_can_only_be_read_gets_a_file_to_import(
+    library: Library, address: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    library.server = ""
+    folder = build_run(tmp_path / "workspace" / "runs" / "night")
+    assert main(["library", "zotero", "--from-run", str(folder.root), "--json"]) == 0
+    given = json.loads(capsys.readouterr().out)
+    text = Path(given["file"]).read_text(encoding="utf-8")
+    assert text.count("\nTI  - ") == text.count("\nER  - ") == given["papers"]
+    assert text.count("\nN1  - Taken from it by the run night") == given["notes"] > 0
+    assert not [line for line in library.asked if line.startswith("POST")]

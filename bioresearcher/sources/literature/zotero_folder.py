@@ -176,7 +176,7 @@ def _fields(item: ZoteroItem, files: Sequence[str]) -> Iterator[tuple[str, str]]
         return one_line(str(data.get(name) or ""), most)
 
     yield "TY", _TYPES.get(str(data.get("itemType")), "GEN")
-    yield "ID", item.key
+    yield "ID", item.key  # left out where there is none yet
     yield "TI", text("title")
     for creator in _list(data.get("creators")):
         if isinstance(creator, dict) and creator.get("creatorType", "author") == "author":
@@ -191,6 +191,17 @@ def _fields(item: ZoteroItem, files: Sequence[str]) -> Iterator[tuple[str, str]]
         yield "M3", "Retracted Publication"
     yield from (("L1", name) for name in files)
     yield "ER", ""
+
+
+def import_text(items: Iterable[tuple[Mapping[str, Any], str]]) -> str:
+    """Return items of papers, each with a note, as an RIS file that Zotero's own import takes."""
+    entries = []
+    for data, note in items:
+        entry = _entry(ZoteroItem("", 0, data), ())
+        noted = one_line(_plain(note).replace("\n", " / "), 20_000)
+        end = entry.rindex("ER  -")
+        entries.append(f"{entry[:end]}{f'N1  - {noted}' + chr(13) + chr(10) if noted else ''}{entry[end:]}")
+    return "".join(entries)
 
 
 def _list(value: object) -> Iterable[object]:
