@@ -35,6 +35,7 @@ from bioresearcher.schemas.question import (
 )
 from bioresearcher.text.visible import one_line
 
+_NAME_GROUPS: Final = "name the groups that are compared, such as “differ between A and B”, or their column"
 _COMPARES: Final = (
     r"(?i)\b(?:differ\w*|better|worse|longer|shorter|higher|lower|improv\w*|affect\w*|effects?|associat\w*|risk|compar\w*|"
     r"predict\w*|prognos\w*|influenc\w*|impact\w*|relat\w*|link\w*)\b"
@@ -162,14 +163,18 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
     asked = kind in ("difference", "enrichment") or (kind == "prediction" and not timed)
     if asked and not compared and not by:
         plain = [n for n in columns if not is_number(lexicon.columns[n]) and n not in measure.names]
-        population, by = (population, plain[:1]) if plain else _population_as_contrast(population, weak, lexicon)
+        population, by, said = (
+            (population, plain[:1], "") if plain else _population_as_contrast(population, weak, lexicon)
+        )
+        stops += [(said, _NAME_GROUPS)] if said else []
     exposures = [] if listed else [n for n in columns if n not in (outcome, *measure.names)]
     if kind == "time to event" and measure.kind == "none" and not by and all(c.single for c in compared):
         by = exposures[:1]
     compares = re.search(_COMPARES, ask.words(text))
-    alone = measure.kind == "none" and not by and all(c.single for c in compared)
+    alone = measure.kind == "none" and not by and not compared
     if kind == "time to event" and compares and alone:
-        population, by = _population_as_contrast(population, weak, lexicon)
+        population, by, said = _population_as_contrast(population, weak, lexicon)
+        stops += [(said, _NAME_GROUPS)] if said else []
     compared, limits, said = _apart(compared, by, kind, measure, lexicon)
     population = (*population, *(f for f in limits if f.text not in [p.text for p in population]))
     stops += [(said, "ask for each group with “in … only”")] if said else []
@@ -315,16 +320,22 @@ def _apart(
 
 def _population_as_contrast(
     population: tuple[Filter, ...], weak: set[str], lexicon: Lexicon
-) -> tuple[tuple[Filter, ...], list[str]]:
-    """Take a level that may be a population as what is compared, where a comparison is asked for and none is named."""
+) -> tuple[tuple[Filter, ...], list[str], str]:
+    """Take a level that may be a population as what is compared, where a comparison is asked for and none is named.
+
+    Two such levels may each be either, and the last value says so.
+    """
     loose = [
         f
         for f in population
         if f.words in weak and len(f.levels) == 1 and len(levels_of(lexicon.columns[f.column])) == 2
     ]
     if not loose:
-        return population, []
-    return tuple(f for f in population if f is not loose[0]), [loose[0].column]
+        return population, [], ""
+    if len({f.column for f in loose}) > 1:
+        either = " and ".join(f"“{f.words}”" for f in loose)
+        return population, [], f"{either} may each be what is compared, or whom it is about"
+    return tuple(f for f in population if f is not loose[0]), [loose[0].column], ""
 
 
 def _with_terms(question: Question, ask: Ask, text: Text, wishes: Wishes, lexicon: Lexicon) -> Question:

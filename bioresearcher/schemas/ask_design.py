@@ -231,6 +231,7 @@ class MendScriptInput(Value):
     protocol: Protocol
     files: str = Field(description="the head of the script: the files and how they are read")
     rehearsal: Rehearsal
+    shuffled: tuple[str, ...] = Field(default=(), description="columns shuffled in the copies, a line a data set")
     round: int
     rounds: int = Field(description="rehearsals that can follow at most, this answer's included")
 

@@ -54,7 +54,8 @@ def material(bench: DesignContext, *, whole: bool = False) -> dict[str, Any]:
     datasets, known, skills, proposals = bench.datasets, bench.known_papers(), bench.briefs, bench.audit.proposals
     if not whole:
         wanted = content_words(" ".join((bench.objective.text, *(r.text for r in bench.objective.requirements))))
-        facts, gone = _facts(facts)
+        sets = any(q.measure.kind in ("signature", "gene sets") for q in bench.questions.questions)
+        facts, gone = _facts(facts, ("gene sets",) if sets else ())
         notes = _whole(notes, NOTES_CHARS)
         notes += (f"{gone} facts of less weight, left out here",) if gone else ()
         datasets = _datasets(datasets, wanted)
@@ -81,14 +82,17 @@ def material(bench: DesignContext, *, whole: bool = False) -> dict[str, Any]:
     }
 
 
-def _facts(facts: Sequence[Fact]) -> tuple[tuple[Fact, ...], int]:
-    """Return the gravest facts that fit, in turn from each data set, and the number of those left out."""
+def _facts(facts: Sequence[Fact], asked: Sequence[str]) -> tuple[tuple[Fact, ...], int]:
+    """Return the gravest facts that fit, in turn from each data set, and the number of those left out.
+
+    Facts of a kind that is `asked` for count among the gravest.
+    """
     turn: dict[tuple[int, str], int] = {}
     ranked = []
     for place, fact in enumerate(facts):
         key = (fact.weight, fact.dataset)
         turn[key] = turn.get(key, 0) + 1
-        ranked.append((-fact.weight, turn[key], place, fact))
+        ranked.append((-3 if fact.kind in asked else -fact.weight, turn[key], place, fact))
     kept, spent = [], 0
     for weight, _, _, fact in sorted(ranked, key=lambda r: r[:3]):
         length = len(fact.statement) + len(fact.consequence) + 40

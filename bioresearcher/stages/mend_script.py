@@ -95,6 +95,9 @@ async def _mended(stage: Stage, protocol: Protocol, record: Rehearsal, number: i
         protocol=protocol,
         files=head_of(stage.datasets),
         rehearsal=record,
+        shuffled=tuple(f"{d}: {', '.join(names)}" for d, names in stage.copies.shuffled.items() if names)
+        if stage.copies
+        else (),
         round=number,
         rounds=rounds,
     )

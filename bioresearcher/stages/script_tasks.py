@@ -277,9 +277,14 @@ def _script_files(protocol: Protocol, datasets: Sequence[Dataset]) -> list[_File
         if not _runs_alone(piece[2]):
             break
         pieces.append(piece)
-    files = [(d, f) for d in datasets if d.analysis_of is None for f in d.files]
+    files = [(d, f) for d in datasets for f in d.files]
     named = [(plain_name(f"f{n}_{d.id}_{f.name}"), d, f) for n, (d, f) in enumerate(files, 1)]
     return _read_by(pieces, named)
+
+
+def _begun(identity: str, texts: Iterable[str]) -> bool:
+    """Tell that code puts the id of a question's rows together from pieces, as in `f"cohort-{question}"`."""
+    return any(t and identity.startswith(t) and identity.removeprefix(t).lstrip("-A").isdecimal() for t in texts)
 
 
 def _read_by(pieces: Iterable[_Piece], files: Sequence[_File]) -> list[_File]:
@@ -302,7 +307,8 @@ def _read_by(pieces: Iterable[_Piece], files: Sequence[_File]) -> list[_File]:
     found = []
     for given, dataset, file in files:
         names = {(dataset.id, file.name), (dataset.id, PurePosixPath(file.path).name)}
-        if dataset.id in texts and (not plain or names & named):
+        meant = dataset.id in texts or (not plain and dataset.analysis_of is not None and _begun(dataset.id, texts))
+        if meant and (not plain or names & named):
             found.append((given, dataset, file))
     return found
 

@@ -168,6 +168,19 @@ def test_semicolons_with_decimal_commas_are_read(tmp_path: Path) -> None:
     assert any("decimal commas" in n for n in dataset.notes)
 
 
+def test_semicolons_with_one_decimal_comma_a_row_are_no_commas(tmp_path: Path) -> None:
+    rows = [f"{s};{g};{n},5;{50 + n}" for n, (s, g) in enumerate(zip(IDS, GROUPS, strict=True))]
+    (tmp_path / "klinik.csv").write_text("\n".join(["sample;diagnosis;crp;alter", *rows]) + "\n", encoding="utf-8")
+    [dataset], failures = load_datasets([tmp_path / "klinik.csv"], tmp_path / "store")
+    assert not failures
+    sheet = dataset.file("samples")
+    assert sheet is not None
+    assert {c.name: c.dtype for c in sheet.columns if c.name in ("crp", "alter")} == {
+        "crp": "number",
+        "alter": "integer",
+    }
+
+
 def test_geo_files_are_read_from_a_folder_one_data_set_each(shared_data: Path, tmp_path: Path) -> None:
     names = ["GDS507.soft.gz", "GSE781-GPL96_trimmed_family.soft.gz", "GSE99709_series_matrix.txt.gz"]
     root = tmp_path / "geo"

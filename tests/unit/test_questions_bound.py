@@ -504,3 +504,30 @@ def test_a_method_or_the_groups_themselves_are_no_other_grouping(method: str) ->
     one = first(f"Which genes are differentially expressed {method}?", column("tissue", "group", "tumour", "normal"))
     assert one.contrast is not None
     assert one.contrast.column == "tissue"
+
+
+ARM = column("arm", "group", "A", "B")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Is arm B associated with worse overall survival in ER-positive patients?",
+        "In ER-positive patients, is arm B associated with worse overall survival?",
+        "Is arm A associated with better overall survival in patients with stage III?",
+        "Among ER-positive patients, does arm B have a higher risk of death?",
+        "Is smoking associated with worse overall survival in women of stage II?",
+        "Does overall survival differ by arm in ER-positive patients?",
+        "Does overall survival differ between arm A and arm B in women?",
+        "Do genes differ between arm A and arm B in ER-positive tumours?",
+        "Which genes differ by arm in women?",
+    ],
+)
+def test_a_subset_is_never_compared_where_a_level_or_column_is_named(text: str) -> None:
+    found = asked(text, ARM, ER, SEX, STAGE, SMOKER, *OS, matrix="genes" in text.lower()).questions[0]
+    wanted = "smoker" if "smoking" in text else "arm"
+    assert found.contrast is not None or found.cannot
+    if found.contrast is not None and not found.cannot:
+        assert found.contrast.column == wanted
+        assert all(f.column != wanted for f in found.population)
+        assert found.population

@@ -95,6 +95,22 @@ async def test_the_script_becomes_tasks_with_the_files_it_reads_and_writes(
     assert found.refused == ()
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        'sheet = table("cohort-A1", "samples")\nprint(len(sheet))',
+        'for q in ("A1", "A2"):\n    sheet = table(f"cohort-{q}", "samples")\nprint(len(sheet))',
+    ],
+)
+def test_the_rows_of_a_question_are_inputs_of_the_tasks_that_read_them(cohort: tuple[Dataset, ...], code: str) -> None:
+    rows = [
+        d.model_copy(update={"id": f"cohort-{q}", "analysis_of": "cohort"}) for d in cohort for q in ("A1", "A2", "B")
+    ]
+    tasks = script_tasks(protocol((step("1.1", code),)), (*cohort, *rows))
+    read = {i.dataset for t in tasks for i in t.inputs}
+    assert read == ({"cohort-A1"} if "for" not in code else {"cohort-A1", "cohort-A2"})
+
+
 @pytest.mark.sandbox
 @pytest.mark.usefixtures("no_sandbox_skip")
 async def test_registered_tasks_are_verified_without_a_call_and_write_what_the_script_writes(

@@ -219,7 +219,7 @@ def _delimiter(lines: Sequence[str], own: str) -> str:
         if not body or body[0][0] < 2:
             return 0.0, 0
         width, times = body[0]
-        fits = widths[0] in (width, width - 1) or len(widths) < 2
+        fits = 1 < widths[0] in (width, width - 1) or len(widths) < 2  # one not in the header may be a decimal comma
         return (times / max(1, len(widths) - 1) if fits else 0.3), width
 
     best, cells = score(own)
