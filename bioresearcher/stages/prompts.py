@@ -53,7 +53,6 @@ ALL: tuple[Prompt[Any, Any], ...] = tuple(value for value in vars().values() if 
 """All of the above, in this order."""
 ON_REQUEST: tuple[Prompt[Any, Any], ...] = (
     DESCRIBE_DATA,
-    ASK_QUESTIONS,
     CHOOSE_PARTS,
     REVISE_PART,
     ANSWER_QUESTION,
