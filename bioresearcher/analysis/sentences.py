@@ -71,9 +71,9 @@ def questions_lines(questions: Questions) -> list[str]:
     for question in lost:
         lines.append(f"  {question.id} {question.text or question.words}")
         lines.append(f"     because {question.cannot}" + (f" — to settle it: {question.mend}" if question.mend else ""))
-    told = [u for u in questions.not_understood if u.narrows]
-    lines += ["Not understood:"] if told else []
-    lines += [f"  {unbound_text(u)}" for u in told]
+    for title, absent in (("Not in the data:", True), ("Not understood:", False)):
+        told = dict.fromkeys(unbound_text(u) for u in questions.not_understood if u.narrows and u.absent is absent)
+        lines += [title, *(f"  {text}" for text in told)] if told else []
     spare = [u.words for u in questions.not_understood if not u.narrows]
     if spare:
         lines.append(f"Words that choose nothing here: {', '.join(f'“{w}”' for w in spare[:12])}")
@@ -90,5 +90,6 @@ def unbound_text(unbound: Unbound) -> str:
 def questions_lacking(questions: Questions) -> list[str]:
     """Sentences on questions that are not answered, and on words that were not understood."""
     said = [f"{q.id} is not answered: {q.cannot.rstrip('.')}. ({q.text})" for q in questions.questions if q.cannot]
-    said += [f"Not understood: {unbound_text(u)}." for u in questions.not_understood if u.narrows]
+    told = [u for u in questions.not_understood if u.narrows]
+    said += [f"{'Not in the data' if u.absent else 'Not understood'}: {unbound_text(u)}." for u in told]
     return said

@@ -196,7 +196,7 @@ def _question(view: RunView, answer: QuestionAnswer) -> QuestionRow:
         sentences=tuple(Sentence(s, linked(s, tasks, rows)) for s in answer.sentences),
         rows=rows,
         figure=_figure(tasks, kind),
-        table=next(((t, o) for t in tasks for o in t.outputs if o.table and o.table.rows), None),
+        table=_table(tasks),
     )
 
 
@@ -234,6 +234,17 @@ def _kind(tasks: Sequence[TaskView], answer: QuestionAnswer) -> str:
         if f.result and answer.id in t.task.questions
     ]
     return kinds[0] if kinds else ""
+
+
+def _table(tasks: Sequence[TaskView]) -> tuple[TaskView, OutputFile] | None:
+    """Return the table that shows the answer: the first with tests of several measures, else the first with rows."""
+    shown = [(t, o, o.table) for t in tasks for o in t.outputs if o.table and o.table.rows]
+    tests = [(t, o) for t, o, table in shown if len(table.rows) > 3 and sum(_tested(c.name) for c in table.columns) > 1]
+    return next(iter(tests or [(t, o) for t, o, _ in shown]), None)
+
+
+def _tested(name: str) -> bool:
+    return bool(re.search(_COLUMNS["p"], name.casefold()) or re.search(_COLUMNS["fdr"], name.casefold()))
 
 
 def _figure(tasks: Sequence[TaskView], kind: str) -> tuple[TaskView, OutputFile] | None:

@@ -16,6 +16,7 @@ MOST_LINES, MOST_WORDS = 300, 2_500
 MOST_NOT_ANSWERED: Final = 12
 _ROWS, _COLUMNS = 4, 6
 _QUOTE: Final = 220
+_NAMES: Final = 1_200
 _FITS: Final = ((1_150, 6), (1_150, 0), (800, 0), (500, 0), (200, 0))
 """Words of the answers and number of their tables, tried until the page keeps its limits."""
 
@@ -74,6 +75,8 @@ def _question(row: QuestionRow, *, with_table: bool) -> Iterable[str]:
         yield from (f"{mark}{md(s.line.text)} ({refs})", "")
     if not row.sentences and answer.findings and answer.state != "not answered":
         yield from (md(clip(one_line(answer.findings[0], 400), 400)), "")
+    if answer.named:
+        yield from md_list(md(clip(line, _NAMES)) for line in answer.named)
     if row.reported:
         yield from md_list(_reading_lines(row))
     if row.silent:

@@ -80,6 +80,9 @@ class QuestionAnswer(Value):
     findings: tuple[str, ...] = Field(default=(), description="their statements")
     flow: str = Field(default="", description="from all rows to those that were analysed, in words")
     sentences: tuple[AnswerLine, ...] = Field(default=(), description="the answer in words, each sentence checked")
+    named: tuple[str, ...] = Field(
+        default=(), description="names in the table of tests that answers “which”, as it has them"
+    )
     papers: tuple[PaperReading, ...] = Field(default=(), description="reports of the same relation in the papers read")
     left_out: tuple[LeftOut, ...] = Field(default=(), description="sentences that failed a check, with the reason")
 

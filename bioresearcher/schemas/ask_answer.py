@@ -44,6 +44,7 @@ class AnswerQuestionsInput(Value):
     question: AnsweredQuestion
     why: str = Field(description="the part that is not answered; empty when all is")
     findings: tuple[CitedFinding, ...]
+    named: tuple[str, ...] = Field(default=(), description="lines of names that the page shows below the answer")
     problems: tuple[str, ...] = Field(default=(), description="findings of the reviewer on an earlier answer")
 
 

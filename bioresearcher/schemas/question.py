@@ -257,6 +257,9 @@ class Unbound(Value):
         default=True, description="whether an answer without them answers something else, as with a subset or a model"
     )
     questions: tuple[str, ...] = Field(default=(), description="ids of the questions they belong to; empty for all")
+    absent: bool = Field(
+        default=False, description="whether they were understood, and the data have nothing of the kind"
+    )
 
 
 class Questions(Value):

@@ -92,6 +92,8 @@ def why_left_out(draft: LineDraft, question: AnsweredQuestion, findings: Sequenc
     if said := suspicion(draft.text):
         return f"it {said}"
     cited = [f for f in findings if f.id in draft.findings]
+    if draft.role == "result" and all(f.role == "robustness" and f.result is None for f in cited):
+        return "a result rests on a finding that is held against the question"
     known = Known.of(question, cited)
     text = draft.text
     checks = (

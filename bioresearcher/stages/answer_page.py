@@ -127,6 +127,7 @@ def page_text(material: AnswerMaterial, answers: Answers) -> str:
     for q in answers.questions:
         lines += ["", f"{q.id} ({q.state}): {q.text}"]
         lines += [f"From the data: {s.text} [{', '.join(s.findings)}]" for s in q.sentences]
+        lines += [f"From a table: {line}" for line in q.named]
         lines += [f"Papers, {p.relation}: {p.text} ({p.paper_id})" for p in q.papers if p.text]
         lines += [f"Not answered: {q.why}"] if q.why else []
     lines += [f"Not understood: {text}" for text in answers.not_understood]

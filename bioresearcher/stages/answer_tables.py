@@ -1,4 +1,4 @@
-"""Counts over the tables of a task whose findings an answer cites: its rows, those of a level, those below a limit.
+"""Tables of a task whose findings an answer cites: counts of rows, of levels, below a limit, and the names in them.
 
 A sentence may say that 22 of 50 gene sets are changed where the finding states their names and its table has the rows.
 """
@@ -8,17 +8,29 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from bioresearcher.execution.folders import OUTPUTS
 from bioresearcher.schemas.execution import TaskRecord
+from bioresearcher.text.visible import one_line
 
 MOST_BYTES: Final = 2_000_000
 MOST_LEVELS: Final = 12
 LIMITS: Final = ("0.001", "0.01", "0.05", "0.1", "0.2", "0.25")
 """Limits of p-values at which rows are counted."""
 _P: Final = re.compile(r"(?i)^(?:p|q|fdr|padj)$|p[ _.-]?val|q[ _.-]?val|adj|fdr")
+
+
+_CORRECTED: Final = re.compile(r"(?i)^q|adj|fdr|q[ _.-]?val")
+_NUMBER: Final = re.compile(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?")
+_CLASS: Final = re.compile(r"(?i)answer|verdict|direction|called?\b|chang|regulat|result|class|significan|status")
+_YES, _NO = frozenset({"true", "yes"}), frozenset({"false", "no"})
+LEAST_NAMED: Final = 5
+MOST_NAMED: Final = 25
+"""Names that a line lists."""
+MOST_CLASSES: Final = 5
 
 
 def counts_of(tasks_dir: Path, record: TaskRecord) -> dict[str, int]:
@@ -33,17 +45,70 @@ def counts_of(tasks_dir: Path, record: TaskRecord) -> dict[str, int]:
     return found
 
 
-def _counted(path: Path) -> dict[str, int]:
+def names_of(tasks_dir: Path, record: TaskRecord) -> tuple[str, ...]:
+    """Return the names that a task's table of tests holds, a line for each class that it puts them in.
+
+    Such a table names something else in every row and has a column of p-values or false discovery rates. Where one of
+    its columns holds a few classes in words ("changed, up"), each class is listed, of yes and no the first alone;
+    otherwise the names with the smallest p-values are.
+    """
+    for artifact in record.artifacts:
+        path = tasks_dir / record.task_id / OUTPUTS / Path(artifact.path).name
+        if artifact.kind == "table" and path.is_file() and path.stat().st_size <= MOST_BYTES:
+            lines = _named(*_read(path))
+            if lines:
+                return tuple(f"{line} ({record.task_id}, {path.name})" for line in lines)
+    return ()
+
+
+def _named(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    if len(rows) < LEAST_NAMED or len({r[0] for r in rows}) < len(rows) or any(_NUMBER.fullmatch(r[0]) for r in rows):
+        return []
+    levels = [{r[n].strip() for r in rows} for n in range(len(header))]
+    tests = [n for n, name in enumerate(header) if _P.search(name) and all(_NUMBER.fullmatch(v) for v in levels[n])]
+    if not tests:
+        return []
+    by = max(tests, key=lambda n: bool(_CORRECTED.search(header[n])))  # the corrected one where there is one
+    ranked = sorted(rows, key=lambda r: float(r[by]))
+    classes = [
+        n
+        for n in range(1, len(header))
+        if 1 < len(levels[n]) <= MOST_CLASSES
+        and _CLASS.search(header[n])
+        and not any(map(_NUMBER.fullmatch, levels[n]))
+    ]
+    if not classes:
+        return [f"{MOST_NAMED} of {len(rows)} with the smallest {header[by]}: {_listed(ranked[:MOST_NAMED], 0)}"]
+    found: dict[str, list[Sequence[str]]] = {}
+    for row in ranked:
+        found.setdefault(row[classes[-1]].strip(), []).append(row)
+    if {level.casefold() for level in found} <= _YES | _NO:
+        found = {header[classes[-1]]: rows for level, rows in found.items() if level.casefold() in _YES}
+    return [f"{level} ({len(held)}): {_listed(held, len(held) - MOST_NAMED)}" for level, held in found.items() if level]
+
+
+def _listed(rows: Sequence[Sequence[str]], more: int) -> str:
+    names = ", ".join(one_line(r[0], 60) for r in rows[:MOST_NAMED])
+    return f"{names} and {more} more" if more > 0 else names
+
+
+def _read(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Read a table as text; empty where it is none."""
     try:
         with path.open(encoding="utf-8", newline="") as lines:
             header, *rows = list(csv.reader(lines, delimiter="\t" if path.suffix == ".tsv" else ",")) or [[]]
     except (OSError, UnicodeDecodeError, csv.Error):
-        return {}
-    if not rows or any(len(r) != len(header) for r in rows):
+        return [], []
+    return (header, rows) if header and all(len(r) == len(header) for r in rows) else ([], [])
+
+
+def _counted(path: Path) -> dict[str, int]:
+    header, rows = _read(path)
+    if not rows:
         return {}
     found = {"rows": len(rows)}
     for name, *cells in zip(header, *rows, strict=True):
-        numbers = [float(c) for c in cells if re.fullmatch(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?", c.strip())]
+        numbers = [float(c) for c in cells if _NUMBER.fullmatch(c.strip())]
         levels = Counter(c.strip() for c in cells if c.strip())
         if _P.search(name) and numbers:
             found |= {f"{name} ≤ {limit}": sum(v <= float(limit) for v in numbers) for limit in LIMITS}

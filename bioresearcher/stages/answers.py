@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from bioresearcher.execution.question_check import Asked, answering
 from bioresearcher.schemas.answer import (
@@ -78,7 +79,7 @@ def answer_questions(
         questions=states,
         beside=_beside(states, protocol, tasks, done),
         requirements=tuple(_requirement(r, questions, protocol, tasks, done, doubts) for r in requirements),
-        not_understood=tuple(_unbound(u) for u in questions.not_understood),
+        not_understood=tuple(_unbound(u) for u in questions.not_understood if not u.absent),
     )
 
 
@@ -106,6 +107,10 @@ def _beside(
     return tuple(found[:MOST_BESIDE])
 
 
+MOST_LATER: Final = 6
+"""Findings of a later task of a script, at most, that an answer may cite beside those that answer its question."""
+
+
 def citable(
     question: Question,
     rows: AnalysisSet,
@@ -115,8 +120,9 @@ def citable(
 ) -> tuple[CitedFinding, ...]:
     """Return the findings that an answer may cite, those that answer the question first.
 
-    They are of verified tasks that answer it, and estimates of the same relation on the data as `given`, where the
-    question was answered on a prepared copy of them.
+    They are of verified tasks that answer it, of later tasks of the same script that serve no other question (its
+    controls, its verdict), and estimates of the same relation on the data as `given`, where the question was answered
+    on a prepared copy of them.
     """
     done = {r.task_id: r for r in records if r.verified}
     asked = Asked(question, rows)
@@ -137,6 +143,8 @@ def citable(
             rest = [n for n in range(len(cited)) if n not in told] if told else []
             own += [cited[n] for n in told]
             beside += [cited[n].model_copy(update={"role": _role(cited[n], rows)}) for n in rest]
+        elif own and task.skill is None and not task.questions:  # later steps of the script: controls, the verdict
+            beside += [c.model_copy(update={"role": "robustness"}) for c in cited][:MOST_LATER]
         elif given and not task.questions:
             same = [f for f in answering(record.findings, as_given) if f.result and f.result.population == given]
             beside += [
@@ -161,8 +169,11 @@ def _unbound(words: Unbound) -> str:
 
 
 def _lost(words: Sequence[Unbound]) -> str:
-    named = [f"“{u.words}” ({u.why.rstrip('.')})" for u in words]
-    return f"not understood: {'; '.join(named)}"
+    said = []
+    for title, absent in (("not in the data", True), ("not understood", False)):
+        named = dict.fromkeys(f"“{u.words}” ({u.why.rstrip('.')})" for u in words if u.absent is absent)
+        said += [f"{title}: {'; '.join(named)}"] if named else []
+    return "; ".join(said)
 
 
 def _question(

@@ -126,6 +126,7 @@ class Checked:
                 why=one.why,
                 where="" if (where := where_said(objective, one.words)) == "objective" else where,
                 questions=(question.id,),
+                absent=True,
             )
             for question, words in zip(questions, self.not_held, strict=False)
             for one in words

@@ -36,7 +36,7 @@ from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, Question, 
 from bioresearcher.stages.answer import PaperCorpus
 from bioresearcher.stages.answer_check import why_left_out
 from bioresearcher.stages.answer_claims import significant
-from bioresearcher.stages.answer_tables import counts_of
+from bioresearcher.stages.answer_tables import counts_of, names_of
 from bioresearcher.stages.answers import citable
 from bioresearcher.stages.fallback import ask_rules, ask_usable, note
 from bioresearcher.stages.prompts import ANSWER_QUESTIONS, COMPARE_PAPERS
@@ -72,6 +72,14 @@ class AnswerMaterial:
         """Return a question with its rows, or None."""
         question, rows = self.questions.question(question_id), self.sets.of(question_id)
         return (question, rows) if question is not None and rows is not None else None
+
+    def named(self, question: Question, tasks: Sequence[str]) -> tuple[str, ...]:
+        """Return the names in the tables of the tasks that answer a question about many measures, a line a class."""
+        many = question.measure.kind in ("features", "gene sets") or question.kind == "enrichment"
+        if self.tasks_dir is None or not many or question.kind not in ("difference", "enrichment", "association"):
+            return ()
+        done = {r.task_id: r for r in self.records if r.verified}
+        return next((lines for t in tasks if t in done and (lines := names_of(self.tasks_dir, done[t]))), ())
 
     def findings(self, question: Question, rows: AnalysisSet) -> tuple[CitedFinding, ...]:
         """Return the findings that the answer to a question may cite."""
@@ -163,10 +171,11 @@ async def _written(
     named = named_question(question, rows, material)
     if not findings:
         return state
-    values = AnswerQuestionsInput(question=named, why=state.why, findings=findings, problems=problems)
+    lists = material.named(question, state.tasks)
+    values = AnswerQuestionsInput(question=named, why=state.why, findings=findings, named=lists, problems=problems)
     lines, left = await _sentences(caller, values)
     papers, unread = await _papers(caller, material, question, named, findings, lines)
-    return state.model_copy(update={"sentences": lines, "papers": papers, "left_out": (*left, *unread)})
+    return state.model_copy(update={"sentences": lines, "named": lists, "papers": papers, "left_out": (*left, *unread)})
 
 
 async def _sentences(caller: ModelClient, values: AnswerQuestionsInput) -> tuple[tuple[AnswerLine, ...], list[LeftOut]]:
