@@ -83,7 +83,8 @@ def _named(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     for row in ranked:
         found.setdefault(row[classes[-1]].strip(), []).append(row)
     if {level.casefold() for level in found} <= _YES | _NO:
-        found = {header[classes[-1]]: rows for level, rows in found.items() if level.casefold() in _YES}
+        called = [row for level, rows_of in found.items() if level.casefold() in _YES for row in rows_of]
+        found = {header[classes[-1]]: called} if called else {}
     return [f"{level} ({len(held)}): {_listed(held, len(held) - MOST_NAMED)}" for level, held in found.items() if level]
 
 
