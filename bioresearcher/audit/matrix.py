@@ -80,7 +80,8 @@ def examine(
         facts += sample_facts(dataset.id, matrix, values, whole)
         facts += missing_facts(dataset.id, matrix, groups)
         described = dataset.file("expression")
-        facts += scale_facts(dataset.id, matrix, values, whole, groups, described.scale if described else None)
+        stated = described.scale if described and not _scale_inferred(dataset) else None
+        facts += scale_facts(dataset.id, matrix, values, whole, groups, stated)
         logs = logarithms(values, whole)
         given = logs if values is matrix.values else logarithms(matrix.values, whole)
         facts += batch_facts(dataset.id, logs, given, groups)
@@ -89,3 +90,9 @@ def examine(
     facts += set_facts(dataset.id, features, collections, objective, matrix, filled, groups)
     facts += planned_facts(dataset.id, features, objective)
     return Examined(tuple(facts), filled, groups)
+
+
+def _scale_inferred(dataset: Dataset) -> bool:
+    """Tell that no source states the scale of a data set: the program read it off the values, and its notes say so."""
+    said = (n.casefold() for n in dataset.notes if "scale" in n.casefold())
+    return dataset.described_by == "inferred" or any("not stated" in n or "inferred" in n for n in said)

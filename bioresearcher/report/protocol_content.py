@@ -159,8 +159,10 @@ class ProtocolContent:
             new = [f"`{c.name}`" for f in dataset.files for c in f.columns if c.name not in old]
             added = f"those, and {', '.join(new)}" if new else "those"
             return (dataset.id, f"those of {dataset.prepared_from}", ", ".join(said), added, how + " ".join(done))
-        files = "; ".join(_file_words(f) for f in dataset.files)
+        inferred = dataset.described_by == "inferred"
+        files = "; ".join(_file_words(f, inferred=inferred) for f in dataset.files)
         how = f"made of {PurePosixPath(dataset.given).name} when it was read" if dataset.given else "as given"
+        how = f"the rows of a question, chosen from {dataset.analysis_of}" if dataset.analysis_of else how
         told = [n for n in dataset.notes if not _TAKEN_AS.search(n)][:_MOST_NOTES] if dataset.given else []
         how += f": {' '.join(map(as_sentence, told))}" if told else ""
         return (dataset.id, files, ", ".join(said), _column_words(dataset), how)
@@ -505,11 +507,12 @@ def used_datasets(protocol: Protocol) -> frozenset[str]:
     return frozenset(named | {r.removeprefix("dataset:").partition("/")[0] for r in read})
 
 
-def _file_words(file: DataFile) -> str:
+def _file_words(file: DataFile, *, inferred: bool) -> str:
     size = f"{file.rows:,} features × {file.samples or 0:,} samples" if file.kind == "expression" else ""
     size = size or (f"{file.rows:,} sets" if file.kind == "gene_sets" else f"{file.rows:,} rows")
     key = file.sample_column or file.feature_column
-    more = [size, *([file.scale] if file.scale else []), *([f"ids in `{key}`"] if key else [])]
+    scale = f"read as {file.scale}, which nobody states" if inferred and file.scale else file.scale
+    more = [size, *([scale] if scale else []), *([f"ids in `{key}`"] if key else [])]
     return f"{file.name} = {file.path} ({', '.join(more)})"
 
 
@@ -527,7 +530,7 @@ def _column_words(dataset: Dataset) -> str:
 
 
 def _with_facts(text: str, cites: Iterable[str]) -> str:
-    facts = dict.fromkeys(i for c in cites for i in _FACT.findall(c))
+    facts = dict.fromkeys(i for c in cites for i in _KNOWN_ID.findall(c))
     return f"{text} ({', '.join(facts)})" if facts else text
 
 

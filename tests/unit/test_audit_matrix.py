@@ -335,3 +335,10 @@ def test_what_cannot_be_read_is_a_note_and_the_others_are_audited(tmp_path: Path
     assert any(note.startswith("empty:") for note in found.notes)
     assert {f.dataset for f in found.facts} == {"good"}
     assert audit([], OBJECTIVE) == Audit()
+
+
+def test_a_scale_that_was_read_off_the_values_is_not_told_as_stated(tmp_path: Path) -> None:
+    inferred = written(tmp_path, noise(60, 12, 3))
+    described = inferred.model_copy(update={"described_by": "dataset.toml", "notes": ()})
+    for one, said in ((inferred, "no scale is stated"), (described, "the description says log2")):
+        assert any(said in fact.statement for fact in stated(one) if fact.kind == "scale"), said

@@ -109,6 +109,12 @@ def test_what_programs_remarked_on_the_draft_is_no_limitation_of_the_study(proto
     assert "- Left open by the review (step 2.1): Ties are not dealt with.\n" in text
 
 
+def test_a_decision_names_the_looks_and_counts_it_rests_on(protocol: Protocol) -> None:
+    decided = Decision(question="Which test?", choice="Ranks.", why="Few rows.", cites=("F1", "L4", "N2"))
+    text = render_protocol(ProtocolContent(protocol.model_copy(update={"decisions": (decided,)}), AUDIT))
+    assert "Few rows. (F1, L4, N2)" in text
+
+
 def test_a_look_that_shapes_the_plan_is_named_and_its_first_lines_stand_in_the_evidence(protocol: Protocol) -> None:
     look = LookRecord(
         id="L3",
