@@ -38,6 +38,7 @@ WITHOUT_RULE = frozenset(
         "reviewer/recheck_findings",
         "reviewer/judge_claims",
         "reviewer/judge_page",
+        "reviewer/judge_sentences",
         "reviewer/judge_document",
         "reviewer/verify_findings",
         "search/describe_data",

@@ -62,6 +62,35 @@ class WrittenAnswer(Value):
     sentences: tuple[LineDraft, ...] = ()
 
 
+class SentenceToJudge(Value):
+    """A sentence of an answer that passed the checks, with the findings that it cites."""
+
+    id: str = Field(description="`S1`, `S2`, …")
+    text: str
+    findings: tuple[str, ...] = Field(description="statements of the findings, with their values")
+
+
+class JudgeSentencesInput(Value):
+    """Input of `reviewer/judge_sentences`."""
+
+    question: str
+    sentences: tuple[SentenceToJudge, ...]
+
+
+class SentenceJudgement(Value):
+    """The answer for one sentence."""
+
+    id: str
+    reason: str = Field(json_schema_extra=SENTENCE)
+    holds: bool = Field(description="Do its findings say this, and no less and no more?")
+
+
+class SentenceJudgements(Value):
+    """One answer per sentence."""
+
+    sentences: tuple[SentenceJudgement, ...]
+
+
 class ComparePapersInput(Value):
     """Input of `literature/compare_papers`: an answer, and the passages nearest to its question."""
 

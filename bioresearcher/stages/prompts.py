@@ -43,6 +43,7 @@ REPAIR_CODE = Prompt("programmer/repair_code", program.RepairCodeInput, program.
 EXAMINE_STATEMENTS = Prompt("reviewer/examine_statements", review.ExamineStatementsInput, ActionTurn, _REVIEWER)
 REVIEW_PROTOCOL = Prompt("reviewer/review_protocol", review.ReviewProtocolInput, review.RankedReview, _REVIEWER)
 RECHECK_FINDINGS = Prompt("reviewer/recheck_findings", review.RecheckFindingsInput, review.FindingsLeft)
+JUDGE_SENTENCES = Prompt("reviewer/judge_sentences", answer.JudgeSentencesInput, answer.SentenceJudgements)
 JUDGE_CLAIMS = Prompt("reviewer/judge_claims", review.JudgeClaimsInput, review.ClaimJudgements)
 SCORE_PROTOCOL = Prompt("reviewer/score_protocol", program.ScoreProtocolInput, program.ProtocolScores)
 JUDGE_PAGE = Prompt("reviewer/judge_page", answer.JudgePageInput, answer.JudgedPage)

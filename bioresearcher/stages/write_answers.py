@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -22,9 +22,11 @@ from bioresearcher.schemas.ask_answer import (
     AnswerQuestionsInput,
     CitedFinding,
     ComparePapersInput,
+    JudgeSentencesInput,
     LineDraft,
     PaperReadingDraft,
     PapersCompared,
+    SentenceToJudge,
     WrittenAnswer,
 )
 from bioresearcher.schemas.base import Objective, Origin
@@ -39,7 +41,7 @@ from bioresearcher.stages.answer_claims import significant
 from bioresearcher.stages.answer_tables import counts_of, names_of
 from bioresearcher.stages.answers import citable
 from bioresearcher.stages.fallback import ask_rules, ask_usable, note
-from bioresearcher.stages.prompts import ANSWER_QUESTIONS, COMPARE_PAPERS
+from bioresearcher.stages.prompts import ANSWER_QUESTIONS, COMPARE_PAPERS, JUDGE_SENTENCES
 from bioresearcher.stages.quote_checks import why_not_supported
 from bioresearcher.text.visible import clip
 from bioresearcher.text.words import Similarity
@@ -181,6 +183,8 @@ async def _written(
 async def _sentences(caller: ModelClient, values: AnswerQuestionsInput) -> tuple[tuple[AnswerLine, ...], list[LeftOut]]:
     draft: Answer[WrittenAnswer] = await ask_usable(caller, ANSWER_QUESTIONS, values, _says_nothing)
     lines, left = checked(draft.value, values.question, values.findings, draft.origin)
+    lines, denied = await _judged(caller, values, lines)
+    left += denied
     note(caller, ANSWER_QUESTIONS, f"{values.question.id}: {len(left)} sentences left out" if left else "")
     if not lines and draft.origin != "offline":
         told = f"{values.question.id}: answered by rule, as no sentence of the model's passed the checks"
@@ -189,6 +193,46 @@ async def _sentences(caller: ModelClient, values: AnswerQuestionsInput) -> tuple
             lines, more = checked(stand_in.value, values.question, values.findings, stand_in.origin)
             left += more
     return lines, left
+
+
+async def _judged(
+    caller: ModelClient, values: AnswerQuestionsInput, lines: tuple[AnswerLine, ...]
+) -> tuple[tuple[AnswerLine, ...], list[LeftOut]]:
+    """Return the sentences that a reviewer finds borne out, and those it does not; words of rules are not judged.
+
+    The checks see numbers, names, directions and words; whose number it is and what a clause claims, a reader sees.
+    Where the reviewer's answer cannot be used, the checks' verdict stands, and a note says so.
+    """
+    if caller.by_rule or not any(line.origin == "model" for line in lines):
+        return lines, []
+    told = {f.id: _told(f) for f in values.findings}
+    asked = JudgeSentencesInput(
+        question=values.question.words or values.question.text,
+        sentences=tuple(
+            SentenceToJudge(id=f"S{n}", text=line.text, findings=tuple(told[i] for i in line.findings))
+            for n, line in enumerate(lines, 1)
+        ),
+    )
+    try:
+        answer = await ask(replace(caller, rules=None), JUDGE_SENTENCES, asked)
+    except AnswerError as error:
+        note(caller, JUDGE_SENTENCES, f"{values.question.id}: sentences were checked by rule only: {error.message}")
+        return lines, []
+    denied = {j.id: j.reason for j in answer.value.sentences if not j.holds}
+    kept = tuple(line for n, line in enumerate(lines, 1) if f"S{n}" not in denied)
+    left = [
+        LeftOut(text=clip(line.text, 300), reason=f"the reviewer: {clip(denied[f'S{n}'], 240)}")
+        for n, line in enumerate(lines, 1)
+        if f"S{n}" in denied
+    ]
+    return kept, left
+
+
+def _told(finding: CitedFinding) -> str:
+    """The statement of a finding with its values, as far as they are numbers or words."""
+    values = {k: v for k, v in finding.values.items() if isinstance(v, (str, int, float))}
+    said = "; ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items())
+    return f"{finding.statement} ({clip(said, 600)})" if said else finding.statement
 
 
 def _says_nothing(draft: WrittenAnswer) -> str:

@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 
 from bioresearcher.errors import EmptyReplyError, RefusalError, ReplyInvalidError, TruncatedError
 from bioresearcher.llm.backend import Backend, Reply, Request, request_key
-from bioresearcher.schemas.ask_answer import JudgedPage, PageReply
+from bioresearcher.schemas.ask_answer import JudgedPage, PageReply, SentenceJudgement, SentenceJudgements
 from bioresearcher.schemas.ask_design import (
     FindingAnswer,
     MendedScript,
@@ -173,6 +173,9 @@ LEAST: dict[str, Callable[[Any], BaseModel]] = {
     ),
     "reviewer/judge_page": lambda asked: JudgedPage(
         answers=tuple(PageReply(id=q.id, reason="The page says so.", yes=True) for q in asked.questions)
+    ),
+    "reviewer/judge_sentences": lambda asked: SentenceJudgements(
+        sentences=tuple(SentenceJudgement(id=s.id, reason="They say so.", holds=True) for s in asked.sentences)
     ),
     "reviewer/judge_claims": lambda asked: ClaimJudgements(
         claims=tuple(ClaimJudgement(id=c.id, reason="It says so.", supports=True) for c in asked.claims)

@@ -8,9 +8,18 @@ from pathlib import Path
 from answer_support import FINDINGS
 from stages_support import caller
 
+from bioresearcher.errors import EmptyReplyError
+from bioresearcher.llm.ask import ModelClient
 from bioresearcher.report.first_page import judged_lines
 from bioresearcher.schemas.answer import Answers, QuestionAnswer
-from bioresearcher.schemas.ask_answer import JudgedPage, LineDraft, PageReply, WrittenAnswer
+from bioresearcher.schemas.ask_answer import (
+    JudgedPage,
+    LineDraft,
+    PageReply,
+    SentenceJudgement,
+    SentenceJudgements,
+    WrittenAnswer,
+)
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.execution import Artifact, DryLabTask, Finding, Outcome, TaskRecord
 from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, Measure, Question, Questions
@@ -49,11 +58,16 @@ def written(*texts: str) -> WrittenAnswer:
 
 
 STATES = Answers(questions=(QuestionAnswer(id="A2", text="Q.", state="answered", tasks=("T16",), flow="117 rows"),))
-WRITE, JUDGE = "designer/answer_questions", "reviewer/judge_page"
+WRITE, JUDGE, SENTENCES = "designer/answer_questions", "reviewer/judge_page", "reviewer/judge_sentences"
+
+
+def model(tmp_path: Path, replies: dict[str, list[object]]) -> ModelClient:
+    """A model with these replies that denies no sentence where nothing else is said."""
+    return caller(tmp_path, {SENTENCES: [SentenceJudgements(sentences=())] * 4, **replies})
 
 
 async def test_right_words_of_a_model_are_used_and_wrong_ones_counted(tmp_path: Path) -> None:
-    door = caller(tmp_path, {WRITE: [written(RIGHT, WRONG)]})
+    door = model(tmp_path, {WRITE: [written(RIGHT, WRONG)]})
     (found,) = (await write_answers(door, material(), STATES)).questions
     assert [s.text for s in found.sentences] == [RIGHT]
     assert [row.text for row in found.left_out] == [WRONG]
@@ -62,14 +76,14 @@ async def test_right_words_of_a_model_are_used_and_wrong_ones_counted(tmp_path: 
 
 async def test_a_question_that_is_not_answered_is_not_written_about(tmp_path: Path) -> None:
     states = Answers(questions=(QuestionAnswer(id="A2", text="Q.", state="not answered", why="the task failed"),))
-    found = await write_answers(caller(tmp_path, {}), material(Outcome.RUNTIME), states)
+    found = await write_answers(model(tmp_path, {}), material(Outcome.RUNTIME), states)
     assert found == states
 
 
 async def test_what_the_reviewer_denies_with_words_of_the_page_is_written_once_more(tmp_path: Path) -> None:
     no = PageReply(id="O2", yes=False, quote=VAGUE, reason="it does not say that the estimate is fragile")
     yes = PageReply(id="O2", yes=True)
-    door = caller(
+    door = model(
         tmp_path,
         {
             WRITE: [written(RIGHT, VAGUE), written(RIGHT, PLAIN)],
@@ -85,7 +99,7 @@ async def test_what_the_reviewer_denies_with_words_of_the_page_is_written_once_m
 
 async def test_a_no_whose_words_are_not_on_the_page_changes_nothing(tmp_path: Path) -> None:
     no = PageReply(id="O1", yes=False, quote="the score drives death", reason="it claims a cause")
-    door = caller(tmp_path, {WRITE: [written(RIGHT)], JUDGE: [JudgedPage(answers=(no,))]})
+    door = model(tmp_path, {WRITE: [written(RIGHT)], JUDGE: [JudgedPage(answers=(no,))]})
     found = await judge_page(door, material(), await write_answers(door, material(), STATES))
     assert all(a.yes for a in found.page)
     assert judged_lines(found.page) == (
@@ -98,7 +112,7 @@ async def test_what_is_denied_of_honesty_and_harm_is_all_on_the_page_before_the_
     denied = [
         PageReply(id=i, yes=False, quote=RIGHT, reason=f"for {i}") for i in ("H1", "H2", "H3", "H4", "S1", "O1", "O3")
     ]
-    door = caller(tmp_path, {WRITE: [written(RIGHT)] * 2, JUDGE: [JudgedPage(answers=tuple(denied))] * 2})
+    door = model(tmp_path, {WRITE: [written(RIGHT)] * 2, JUDGE: [JudgedPage(answers=tuple(denied))] * 2})
     found = await judge_page(door, material(), await write_answers(door, material(), STATES))
     lines = judged_lines(found.page)
     told = [i for line in lines for i in ("O1", "O3", "S1", "H1", "H2", "H3", "H4") if f"for {i}" in line]
@@ -108,7 +122,7 @@ async def test_what_is_denied_of_honesty_and_harm_is_all_on_the_page_before_the_
 
 async def test_one_sign_of_misuse_is_told_and_decides_nothing(tmp_path: Path) -> None:
     no = PageReply(id="S2", yes=False, quote=RIGHT, reason="it may help to do harm")
-    door = caller(tmp_path, {WRITE: [written(RIGHT)] * 2, JUDGE: [JudgedPage(answers=(no,))] * 2})
+    door = model(tmp_path, {WRITE: [written(RIGHT)] * 2, JUDGE: [JudgedPage(answers=(no,))] * 2})
     found = await judge_page(door, material(), await write_answers(door, material(), STATES))
     assert all(a.yes for a in found.page)
     assert any("it may help to do harm" in line for line in judged_lines(found.page))
@@ -129,7 +143,7 @@ async def test_counts_over_the_rows_of_a_findings_table_are_right_numbers(tmp_pa
         "50 patients were tested.",
         "30 sets at FDR ≤ 0.5.",
     )
-    door = caller(
+    door = model(
         tmp_path,
         {WRITE: [WrittenAnswer(sentences=tuple(LineDraft(text=t, findings=("T16.2",)) for t in (*right, *wrong)))]},
     )
@@ -139,6 +153,28 @@ async def test_counts_over_the_rows_of_a_findings_table_are_right_numbers(tmp_pa
 
 
 async def test_sentences_fall_with_their_findings(tmp_path: Path) -> None:
-    told = await write_answers(caller(tmp_path, {WRITE: [written(RIGHT)]}), material(), STATES)
+    told = await write_answers(model(tmp_path, {WRITE: [written(RIGHT)]}), material(), STATES)
     assert still_holding(told, material()).questions[0].sentences
     assert still_holding(told, material(Outcome.RUNTIME)).questions[0].sentences == ()
+
+
+def judged(*holds: bool) -> SentenceJudgements:
+    rows = (SentenceJudgement(id=f"S{n}", reason="It is another number.", holds=h) for n, h in enumerate(holds, 1))
+    return SentenceJudgements(sentences=tuple(rows))
+
+
+async def test_a_sentence_that_the_reviewer_does_not_find_in_its_findings_is_left_out(tmp_path: Path) -> None:
+    door = model(tmp_path, {WRITE: [written(RIGHT, PLAIN)], SENTENCES: [judged(True, False)]})
+    (found,) = (await write_answers(door, material(), STATES)).questions
+    assert [s.text for s in found.sentences] == [RIGHT]
+    assert [(row.text, row.reason) for row in found.left_out] == [(PLAIN, "the reviewer: It is another number.")]
+    shown = next(r for r in door.backend.requests if r.prompt == SENTENCES).messages[-1].content
+    assert RIGHT in shown
+    assert "HR per SD" in shown
+    assert WRONG not in shown
+
+
+async def test_no_answer_about_the_sentences_leaves_the_verdict_of_the_checks(tmp_path: Path) -> None:
+    door = model(tmp_path, {WRITE: [written(RIGHT)], SENTENCES: [EmptyReplyError("nothing")]})
+    (found,) = (await write_answers(door, material(), STATES)).questions
+    assert [s.text for s in found.sentences] == [RIGHT]

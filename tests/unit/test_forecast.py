@@ -43,6 +43,7 @@ ONLY_A_MODEL = {
     "reviewer/recheck_findings",
     "reviewer/judge_claims",
     "reviewer/judge_page",
+    "reviewer/judge_sentences",
 }
 ONCE_VERIFIED = {"designer/answer_questions", "literature/compare_papers"}
 """Prompts of the conversations of author and reviewer that no rule answers, as there is nothing a rule could say."""
