@@ -37,6 +37,7 @@ class AnswerLine(Value):
     )
     role: SentenceRole = "result"
     origin: Origin = "offline"
+    overruled: str = Field(default="", description="objection of a check that the reviewer did not share; empty: none")
 
 
 class PaperReading(Value):

@@ -68,6 +68,7 @@ class SentenceToJudge(Value):
     id: str = Field(description="`S1`, `S2`, …")
     text: str
     findings: tuple[str, ...] = Field(description="statements of the findings, with their values")
+    objection: str = Field(default="", description="what a program has against it, read off words; it may be misread")
 
 
 class JudgeSentencesInput(Value):

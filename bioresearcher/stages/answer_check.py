@@ -97,8 +97,8 @@ def why_left_out(draft: LineDraft, question: AnsweredQuestion, findings: Sequenc
     known = Known.of(question, cited)
     text = draft.text
     checks = (
-        _clinical(text),
-        _causal(text, question),
+        advised(text),
+        caused(text, question),
         _strength(text, known),
         _names(text, known),
         _numbers(text, known),
@@ -114,7 +114,8 @@ def advice(text: str) -> str:
     return found[0] if found else ""
 
 
-def _clinical(text: str) -> str:
+def advised(text: str) -> str:
+    """Return the objection to a sentence that advises on treatment; empty where it does not."""
     found = advice(text)
     return f"it advises on treatment (“{found}”)" if found else ""
 
@@ -135,7 +136,8 @@ def causal_word(text: str, *, randomised: bool) -> str:
     return ""
 
 
-def _causal(text: str, question: AnsweredQuestion) -> str:
+def caused(text: str, question: AnsweredQuestion) -> str:
+    """Return the objection to a sentence that claims a cause its design does not bear; empty where it claims none."""
     found = causal_word(text, randomised=question.randomised)
     return f"“{found}” claims a cause, which the design does not show" if found else ""
 

@@ -26,6 +26,7 @@ from bioresearcher.schemas.ask_answer import (
     LineDraft,
     PaperReadingDraft,
     PapersCompared,
+    SentenceJudgement,
     SentenceToJudge,
     WrittenAnswer,
 )
@@ -38,6 +39,7 @@ from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, Question, 
 from bioresearcher.stages.answer import PaperCorpus
 from bioresearcher.stages.answer_check import why_left_out
 from bioresearcher.stages.answer_claims import significant
+from bioresearcher.stages.answer_objections import objection_to
 from bioresearcher.stages.answer_tables import counts_of, names_of
 from bioresearcher.stages.answers import citable
 from bioresearcher.stages.fallback import ask_rules, ask_usable, note
@@ -153,7 +155,7 @@ def still_holding(answers: Answers, material: AnswerMaterial) -> Answers:
             continue
         findings = material.findings(*found)
         named = named_question(*found, material)
-        kept = tuple(s for s in answer.sentences if not why_left_out(_as_draft(s), named, findings))
+        kept = tuple(s for s in answer.sentences if why_left_out(_as_draft(s), named, findings) in ("", s.overruled))
         rows.append(answer.model_copy(update={"sentences": kept}))
     return answers.model_copy(update={"questions": tuple(rows)})
 
@@ -182,9 +184,8 @@ async def _written(
 
 async def _sentences(caller: ModelClient, values: AnswerQuestionsInput) -> tuple[tuple[AnswerLine, ...], list[LeftOut]]:
     draft: Answer[WrittenAnswer] = await ask_usable(caller, ANSWER_QUESTIONS, values, _says_nothing)
-    lines, left = checked(draft.value, values.question, values.findings, draft.origin)
-    lines, denied = await _judged(caller, values, lines)
-    left += denied
+    judged = await _judged(caller, values, draft) if draft.origin == "model" and not caller.by_rule else None
+    lines, left = judged or checked(draft.value, values.question, values.findings, draft.origin)
     note(caller, ANSWER_QUESTIONS, f"{values.question.id}: {len(left)} sentences left out" if left else "")
     if not lines and draft.origin != "offline":
         told = f"{values.question.id}: answered by rule, as no sentence of the model's passed the checks"
@@ -196,36 +197,56 @@ async def _sentences(caller: ModelClient, values: AnswerQuestionsInput) -> tuple
 
 
 async def _judged(
-    caller: ModelClient, values: AnswerQuestionsInput, lines: tuple[AnswerLine, ...]
-) -> tuple[tuple[AnswerLine, ...], list[LeftOut]]:
-    """Return the sentences that a reviewer finds borne out, and those it does not; words of rules are not judged.
+    caller: ModelClient, values: AnswerQuestionsInput, draft: Answer[WrittenAnswer]
+) -> tuple[tuple[AnswerLine, ...], list[LeftOut]] | None:
+    """Return the sentences that a reviewer finds borne out, and those left out; None where it gives no usable answer.
 
-    The checks see numbers, names, directions and words; whose number it is and what a clause claims, a reader sees.
-    Where the reviewer's answer cannot be used, the checks' verdict stands, and a note says so.
+    A certain objection of a check decides. Whose number it is, directions and what a clause claims are for a reader:
+    the reviewer sees every other sentence, with the check's objection if there is one.
     """
-    if caller.by_rule or not any(line.origin == "model" for line in lines):
-        return lines, []
+    texts = [d.model_copy(update={"text": clean(d.text)}) for d in draft.value.sentences]
+    drafts = list({d.text: d for d in texts}.values())
+    against = [objection_to(d, values.question, values.findings) for d in drafts]
+    open_ = [n for n, o in enumerate(against) if o is None or not o.certain]
     told = {f.id: _told(f) for f in values.findings}
     asked = JudgeSentencesInput(
         question=values.question.words or values.question.text,
         sentences=tuple(
-            SentenceToJudge(id=f"S{n}", text=line.text, findings=tuple(told[i] for i in line.findings))
-            for n, line in enumerate(lines, 1)
+            SentenceToJudge(
+                id=f"S{n + 1}",
+                text=drafts[n].text,
+                findings=tuple(told[i] for i in dict.fromkeys(drafts[n].findings)),
+                objection=o.why if (o := against[n]) is not None else "",
+            )
+            for n in open_
         ),
     )
-    try:
-        answer = await ask(replace(caller, rules=None), JUDGE_SENTENCES, asked)
-    except AnswerError as error:
-        note(caller, JUDGE_SENTENCES, f"{values.question.id}: sentences were checked by rule only: {error.message}")
-        return lines, []
-    denied = {j.id: j.reason for j in answer.value.sentences if not j.holds}
-    kept = tuple(line for n, line in enumerate(lines, 1) if f"S{n}" not in denied)
-    left = [
-        LeftOut(text=clip(line.text, 300), reason=f"the reviewer: {clip(denied[f'S{n}'], 240)}")
-        for n, line in enumerate(lines, 1)
-        if f"S{n}" in denied
-    ]
-    return kept, left
+    replies: dict[str, SentenceJudgement] = {}
+    if open_:
+        try:
+            answer = await ask(replace(caller, rules=None), JUDGE_SENTENCES, asked)
+        except AnswerError as error:
+            note(caller, JUDGE_SENTENCES, f"{values.question.id}: sentences were checked by rule only: {error.message}")
+            return None
+        replies = {j.id: j for j in answer.value.sentences}
+    kept: list[AnswerLine] = []
+    left: list[LeftOut] = []
+    for n, (line, objection) in enumerate(zip(drafts, against, strict=True)):
+        said, reply = (objection.why if objection else ""), replies.get(f"S{n + 1}")
+        if (objection is not None and objection.certain) or reply is None:
+            why = said
+        elif not reply.holds:
+            why = f"the reviewer: {clip(reply.reason, 240)}"
+        else:
+            why = ""
+        if not why and len(kept) >= MOST:
+            why = f"an answer has at most {MOST} sentences"
+        if why:
+            left.append(LeftOut(text=clip(line.text, 300), reason=why))
+        else:
+            cited = tuple(dict.fromkeys(line.findings))
+            kept.append(AnswerLine(text=line.text, findings=cited, role=line.role, origin=draft.origin, overruled=said))
+    return tuple(kept), left
 
 
 def _told(finding: CitedFinding) -> str:

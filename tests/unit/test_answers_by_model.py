@@ -174,6 +174,18 @@ async def test_a_sentence_that_the_reviewer_does_not_find_in_its_findings_is_lef
     assert WRONG not in shown
 
 
+async def test_a_reviewer_overrules_what_was_read_off_words_and_no_wrong_number(tmp_path: Path) -> None:
+    """“about twice” and the like are misread; a number that nothing gives is wrong whoever says otherwise."""
+    misread = "Too few events were seen to say more: 25 for 5 coefficients."
+    door = model(tmp_path, {WRITE: [written(misread, WRONG)], SENTENCES: [judged(True, True)]})
+    (found,) = (await write_answers(door, material(), STATES)).questions
+    assert [s.text for s in found.sentences] == [misread]
+    assert found.sentences[0].overruled
+    assert [row.text for row in found.left_out] == [WRONG]
+    assert "2.87 is in none of its findings" in found.left_out[0].reason
+    assert still_holding(Answers(questions=(found,)), material()).questions[0].sentences == found.sentences
+
+
 async def test_no_answer_about_the_sentences_leaves_the_verdict_of_the_checks(tmp_path: Path) -> None:
     door = model(tmp_path, {WRITE: [written(RIGHT)], SENTENCES: [EmptyReplyError("nothing")]})
     (found,) = (await write_answers(door, material(), STATES)).questions
