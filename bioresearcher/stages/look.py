@@ -256,10 +256,11 @@ class LookTool:
         used = sum(_seconds(done.meta) for done in place.before)
         view = self._views.get(action.view)
         named = self._named(action)
-        asked = {n for d in place.before if isinstance(d.action, LookAction) for n in self._named(d.action)} | {*named}
+        ran = [d.action for d in place.before if isinstance(d.action, LookAction) and not d.meta.get("refused")]
+        asked = {n for action in ran for n in self._named(action)} | {*named}
         if view is None:
             shown = _not_run(f"there is no view {action.view[:60]!r}; there is {', '.join(self._views) or 'none'}")
-        elif len(asked) > (most := most_names(len(view_names(self._folder, view)))):
+        elif named and len(asked) > (most := most_names(len(view_names(self._folder, view)))):
             shown = _not_run(f"codes of {len(asked)} samples are asked for by name in all; at most {most} are given")
         elif used >= ALL_S:
             shown = _not_run(f"all looks together have used their {ALL_S:g} s")

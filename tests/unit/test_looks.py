@@ -388,6 +388,11 @@ def test_samples_with_accessions_can_be_left_out_by_name(
     many = "; ".join(f"print(code_of('GSM{n}'))" for n in range(703, 706))
     refused = ask(many, before=(Done("L1", action(code, made["open"].id), "exit 0"),))
     assert "codes of 5 samples are asked for by name in all; at most 4" in refused.text
+    five = "; ".join(f"print(code_of('GSM{n}'))" for n in range(710, 715))
+    denied = Done("L1", action(five, made["open"].id), refused.text, {"refused": "not run"})
+    assert "(6, 38)" in ask(code, before=(denied,)).text, "what was refused gave no code"
+    full = Done("L1", action(many + f"; print(code_of('GSM{720}'))", made["open"].id), "exit 0")
+    assert "60" in ask("print(60)", before=(full, full)).text
     for variant in (permuted(sheet, ["time_months", "death"], 3), permuted(sheet, ["arm"], 4)):
         write_data(folder / "data", variant)
         other = views_of(folder / "again", folder / "data", BOTH)
