@@ -87,7 +87,7 @@ def with_words(context: RunContext, states: Answers) -> Answers:
     before = folder.read(Answers, ANSWER)
     told = {q.id: q for q in before.questions}
     rows = [
-        q.model_copy(update={"sentences": o.sentences, "papers": o.papers, "left_out": o.left_out})
+        q.model_copy(update={"sentences": o.sentences, "named": o.named, "papers": o.papers, "left_out": o.left_out})
         if (o := told.get(q.id)) and q.state != "not answered"
         else q
         for q in states.questions

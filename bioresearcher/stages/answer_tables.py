@@ -27,6 +27,8 @@ _CORRECTED: Final = re.compile(r"(?i)^q|adj|fdr|q[ _.-]?val")
 _NUMBER: Final = re.compile(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?")
 _CLASS: Final = re.compile(r"(?i)answer|verdict|direction|called?\b|chang|regulat|result|class|significan|status")
 _YES, _NO = frozenset({"true", "yes"}), frozenset({"false", "no"})
+_NONE: Final = re.compile(r"(?i)\b(?:no|not|none|ns|n\.s|in\w+|un\w+|null|false|other|neither)\b")
+CALLED: Final = 0.05
 LEAST_NAMED: Final = 5
 MOST_NAMED: Final = 25
 """Names that a line lists."""
@@ -49,8 +51,9 @@ def names_of(tasks_dir: Path, record: TaskRecord) -> tuple[str, ...]:
     """Return the names that a task's table of tests holds, a line for each class that it puts them in.
 
     Such a table names something else in every row and has a column of p-values or false discovery rates. Where one of
-    its columns holds a few classes in words ("changed, up"), each class is listed, of yes and no the first alone;
-    otherwise the names with the smallest p-values are.
+    its columns holds a few classes in words ("changed, up"), each class is listed, of yes and no the first alone, and
+    of mere directions the rows whose false discovery rate is at most 0.05; otherwise the names with the smallest
+    p-values are.
     """
     for artifact in record.artifacts:
         path = tasks_dir / record.task_id / OUTPUTS / Path(artifact.path).name
@@ -79,13 +82,22 @@ def _named(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     ]
     if not classes:
         return [f"{MOST_NAMED} of {len(rows)} with the smallest {header[by]}: {_listed(ranked[:MOST_NAMED], 0)}"]
+    said = ""
+    if not any(_NONE.search(level) for level in levels[classes[-1]]):  # a direction of every row is no result
+        if not _CORRECTED.search(header[by]):
+            return []
+        ranked, said = [r for r in ranked if float(r[by]) <= CALLED], f"{header[by]} ≤ {CALLED:g}, "
     found: dict[str, list[Sequence[str]]] = {}
     for row in ranked:
         found.setdefault(row[classes[-1]].strip(), []).append(row)
     if {level.casefold() for level in found} <= _YES | _NO:
         called = [row for level, rows_of in found.items() if level.casefold() in _YES for row in rows_of]
         found = {header[classes[-1]]: called} if called else {}
-    return [f"{level} ({len(held)}): {_listed(held, len(held) - MOST_NAMED)}" for level, held in found.items() if level]
+    return [
+        f"{said}{level} ({len(held)}): {_listed(held, len(held) - MOST_NAMED)}"
+        for level, held in found.items()
+        if level
+    ]
 
 
 def _listed(rows: Sequence[Sequence[str]], more: int) -> str:

@@ -151,7 +151,7 @@ def still_holding(answers: Answers, material: AnswerMaterial) -> Answers:
     for answer in answers.questions:
         found = material.question(answer.id)
         if found is None or answer.state == "not answered":
-            rows.append(answer.model_copy(update={"sentences": (), "papers": ()}))
+            rows.append(answer.model_copy(update={"sentences": (), "named": (), "papers": ()}))
             continue
         findings = material.findings(*found)
         named = named_question(*found, material)

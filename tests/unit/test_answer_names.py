@@ -37,6 +37,17 @@ def test_of_yes_and_no_those_that_are_called_are_listed(tmp_path: Path) -> None:
     assert found == ("called (2): SET_0, SET_1 (T3, genes.csv)",)
 
 
+def test_of_mere_directions_only_what_is_called_is_listed(tmp_path: Path) -> None:
+    rows = [f"{s},{n / 50 + 0.001},{'up' if n % 2 else 'down'}" for n, s in enumerate(SETS)]
+    found = names_of(tmp_path, record(tmp_path, "sets.csv", "\n".join(["set,fdr,direction", *rows])))
+    assert found == (
+        "fdr ≤ 0.05, down (2): SET_0, SET_2 (T3, sets.csv)",
+        "fdr ≤ 0.05, up (1): SET_1 (T3, sets.csv)",
+    )
+    bare = record(tmp_path / "bare", "sets.csv", "\n".join(["set,p,direction", *rows]))
+    assert names_of(tmp_path / "bare", bare) == ()
+
+
 def test_without_classes_those_with_the_smallest_corrected_value_are_listed(tmp_path: Path) -> None:
     rows = [f"G{n}\t{n / 40}\t{(40 - n) / 40}" for n in range(1, 40)]
     (found,) = names_of(tmp_path, record(tmp_path, "genes.tsv", "\n".join(["gene\tp\tfdr", *rows])))

@@ -326,7 +326,7 @@ def test_a_block_of_numbers_has_a_mean_for_each_level(tmp_path: Path) -> None:
         ({"marker": "constant"}, {"stated_columns": ["marker"]}, "marker does not vary"),
         ({"marker": "name"}, {"stated_columns": ["marker"]}, "text with 200 levels"),
         ({"marker": "rare"}, {"group_column": "marker", "stated_columns": ["age"]}, "has 3 rows; at least 5"),
-        ({"marker": "unknown"}, {"stated_columns": ["marker"]}, "marker does not vary in the 0 rows"),
+        ({"marker": "unknown"}, {"stated_columns": ["marker"]}, "column 'marker' has no known value"),
         ({}, {"stated_columns": ["weight"]}, "no column 'weight'"),
     ],
 )
