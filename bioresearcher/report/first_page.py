@@ -410,12 +410,21 @@ def _answered_by(view: RunView) -> tuple[tuple[str, str], ...]:
     )
     spent = sum((r.usage for r in run.usage), Usage())
     return (
-        ("Words of the answers", f"{words}; every number and direction was checked by code" if origins else "none"),
+        ("Words of the answers", f"{words}; {_checked_by(view)}" if origins else "none"),
         ("Answered by", listing(models, 4) if models else "rules, no model"),
         ("Cost", summaries.cost(spent) if spent.calls else "none"),
         ("Date", timestamp_text(summaries.answering_run(view)[1])),
         ("Run", summaries.answering_run(view)[0]),
     )
+
+
+def _checked_by(view: RunView) -> str:
+    lines = [s for q in view.run.answers.questions for s in q.sentences]
+    if not all(s.judged for s in lines if s.origin != "offline") or all(s.origin == "offline" for s in lines):
+        return "every number and direction was checked by code"
+    over = sum(bool(s.overruled) for s in lines)
+    against = f"; {count_of(over, 'sentence stands', 'sentences stand')} against a check's objection" if over else ""
+    return f"numbers were checked by code, and what each sentence claims was judged by the reviewer{against}"
 
 
 # methods ----------------------------------------------------------------------------------------------

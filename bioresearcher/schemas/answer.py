@@ -37,6 +37,7 @@ class AnswerLine(Value):
     )
     role: SentenceRole = "result"
     origin: Origin = "offline"
+    judged: bool = Field(default=False, description="whether a reviewer found it borne out by its findings")
     overruled: str = Field(default="", description="objection of a check that the reviewer did not share; empty: none")
 
 

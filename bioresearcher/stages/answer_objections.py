@@ -18,6 +18,7 @@ from bioresearcher.schemas.ask_answer import AnsweredQuestion, CitedFinding, Lin
 from bioresearcher.stages.answer_check import MOST_CHARS, advised, caused, why_left_out
 
 MOST_NUMBERS: Final = 80
+"""Numbers that are added, divided and so on, two by two."""
 _NUMBER: Final = re.compile(
     r"(?<![\w.,-])[-−–+]?(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?:[eE]([-−]?\d+))?(?![\w]|[.,]\d|-\w)"
 )
@@ -52,34 +53,35 @@ def objection_to(draft: LineDraft, question: AnsweredQuestion, findings: Sequenc
 
 def strange_number(text: str, cited: Sequence[CitedFinding]) -> str:
     """Return the reason why a number of a sentence is certain to be none of its findings'; empty when there is none."""
-    known = sorted({abs(v) for f in cited for v in _numbers_of(f)})[:MOST_NUMBERS]
+    stated = list(dict.fromkeys(v for f in cited for v in _numbers_of(f)))
+    counted = {float(n) for f in cited for n in f.counts.values()}
     for match in _NUMBER.finditer(text):
         said = _value(match[1], match[2])
-        places = len(match[1].partition(".")[2])
-        half = 0.5 * 10.0**-places * 10.0 ** int((match[2] or "0").replace("−", "-"))
-        if not any(abs(said - v) <= half * 1.02 for v in _plain_arithmetic(known)):
+        half = 0.5 * _value(
+            "1" if "." not in match[1] else f"0.{'0' * (len(match[1].partition('.')[2]) - 1)}1", match[2]
+        )
+        if said not in counted and not any(abs(said - v) <= half * 1.02 for v in _plain_arithmetic(stated)):
             return f"{match[0].strip()} is in none of its findings, nor does plain arithmetic on them give it"
     return ""
 
 
 def _plain_arithmetic(known: Sequence[float]) -> Iterator[float]:
-    """Numbers, in other units, and what two of them give: sum, difference, share, multiple, change in per cent."""
+    """Numbers, in other units, and what two of the first give: sum, difference, share, multiple, change in per cent."""
     for a in known:
         yield from (a, 2 * a, 100 * a, a / 100, 1_000 * a, a / 1_000, 1 - a, 100 - a, 100 * (1 - a), 100 * (a - 1))
-    for a, b in permutations(known, 2):
+    for a, b in permutations(known[:MOST_NUMBERS], 2):
         yield from (a + b, a - b, 100 * (a - b))
         if b:
             yield from (a / b, 100 * a / b, 100 * (a - b) / b)
 
 
 def _numbers_of(finding: CitedFinding) -> Iterator[float]:
-    """The numbers of a finding: of its statement, its values, its result and the counts of its tables."""
+    """The numbers of a finding, without signs: of its statement, its values and its result."""
     result = finding.result.model_dump_json() if finding.result is not None else ""
     for text in (finding.statement, *(str(v) for v in finding.values.values()), result):
         yield from (_value(m[1], m[2]) for m in _IN_FINDING.finditer(text))
-    yield from map(float, finding.counts.values())
 
 
 def _value(digits: str, power: str | None) -> float:
-    number = float(digits.replace(",", "")) * 10.0 ** int((power or "0").replace("−", "-"))
+    number = float(f"{digits.replace(',', '')}e{(power or '0').replace('−', '-')}")
     return number if math.isfinite(number) else 0.0

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from bioresearcher.execution.folders import OUTPUTS
+from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.execution import TaskRecord
 from bioresearcher.text.visible import one_line
 
@@ -20,14 +21,14 @@ MOST_BYTES: Final = 2_000_000
 MOST_LEVELS: Final = 12
 LIMITS: Final = ("0.001", "0.01", "0.05", "0.1", "0.2", "0.25")
 """Limits of p-values at which rows are counted."""
-_P: Final = re.compile(r"(?i)^(?:p|q|fdr|padj)$|p[ _.-]?val|q[ _.-]?val|adj|fdr")
-
-
-_CORRECTED: Final = re.compile(r"(?i)^q|adj|fdr|q[ _.-]?val")
-_NUMBER: Final = re.compile(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?")
+_CORRECTED: Final = re.compile(r"(?i)^q$|\bq[ _.-]?val|(?<![a-z])p?adj(?![a-z])|fdr")
+_P: Final = re.compile(rf"(?i)^p$|(?<![a-z])p[ _.-]?val|{_CORRECTED.pattern.removeprefix('(?i)')}")
 _CLASS: Final = re.compile(r"(?i)answer|verdict|direction|called?\b|chang|regulat|result|class|significan|status")
 _YES, _NO = frozenset({"true", "yes"}), frozenset({"false", "no"})
-_NONE: Final = re.compile(r"(?i)\b(?:no|not|none|ns|n\.s|in\w+|un\w+|null|false|other|neither)\b")
+_NONE: Final = re.compile(
+    r"(?i)\b(?:no|not|none|ns|n\.s|null|false|other|neither|inconclusive|insignificant|unchanged|unclear|undecided)\b"
+)
+"""Classes of what is not called; a column without one says something of every row."""
 CALLED: Final = 0.05
 LEAST_NAMED: Final = 5
 MOST_NAMED: Final = 25
@@ -65,10 +66,14 @@ def names_of(tasks_dir: Path, record: TaskRecord) -> tuple[str, ...]:
 
 
 def _named(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    if len(rows) < LEAST_NAMED or len({r[0] for r in rows}) < len(rows) or any(_NUMBER.fullmatch(r[0]) for r in rows):
+    if (
+        len(rows) < LEAST_NAMED
+        or len({r[0] for r in rows}) < len(rows)
+        or any(map(_holds_number, (r[0] for r in rows)))
+    ):
         return []
     levels = [{r[n].strip() for r in rows} for n in range(len(header))]
-    tests = [n for n, name in enumerate(header) if _P.search(name) and all(_NUMBER.fullmatch(v) for v in levels[n])]
+    tests = [n for n, name in enumerate(header) if _P.search(name) and all(map(_holds_number, levels[n]))]
     if not tests:
         return []
     by = max(tests, key=lambda n: bool(_CORRECTED.search(header[n])))  # the corrected one where there is one
@@ -76,12 +81,11 @@ def _named(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     classes = [
         n
         for n in range(1, len(header))
-        if 1 < len(levels[n]) <= MOST_CLASSES
-        and _CLASS.search(header[n])
-        and not any(map(_NUMBER.fullmatch, levels[n]))
+        if 1 < len(levels[n]) <= MOST_CLASSES and _CLASS.search(header[n]) and not any(map(_holds_number, levels[n]))
     ]
     if not classes:
-        return [f"{MOST_NAMED} of {len(rows)} with the smallest {header[by]}: {_listed(ranked[:MOST_NAMED], 0)}"]
+        first = ranked[:MOST_NAMED]
+        return [f"The {len(first)} with the smallest {header[by]} of {len(rows):,}: {_listed(first, 0)}"]
     said = ""
     if not any(_NONE.search(level) for level in levels[classes[-1]]):  # a direction of every row is no result
         if not _CORRECTED.search(header[by]):
@@ -98,6 +102,10 @@ def _named(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
         for level, held in found.items()
         if level
     ]
+
+
+def _holds_number(cell: str) -> bool:
+    return as_number(cell) is not None
 
 
 def _listed(rows: Sequence[Sequence[str]], more: int) -> str:
@@ -121,7 +129,7 @@ def _counted(path: Path) -> dict[str, int]:
         return {}
     found = {"rows": len(rows)}
     for name, *cells in zip(header, *rows, strict=True):
-        numbers = [float(c) for c in cells if _NUMBER.fullmatch(c.strip())]
+        numbers = [number for c in cells if (number := as_number(c)) is not None]
         levels = Counter(c.strip() for c in cells if c.strip())
         if _P.search(name) and numbers:
             found |= {f"{name} ≤ {limit}": sum(v <= float(limit) for v in numbers) for limit in LIMITS}

@@ -36,7 +36,7 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Named:
+class Names:
     """The names that a question may use: columns with their descriptions, genes and gene sets."""
 
     data: Data
@@ -44,12 +44,12 @@ class Named:
     columns: Mapping[str, Column]
 
     @classmethod
-    def of(cls, data: Data, sheet: Sheet) -> Named:
+    def of(cls, data: Data, sheet: Sheet) -> Names:
         """The names of a data set, its sheet's columns without a description among them."""
         plain = {name: Column(name=name, dtype="text") for name in sheet.columns}
         return cls(data, sheet, plain | sheet.described)
 
-    def with_columns(self, derived: Iterable[DerivedColumn]) -> Named:
+    def with_columns(self, derived: Iterable[DerivedColumn]) -> Names:
         """The names with columns that are read off others."""
         listed = tuple(derived)
         sheet = with_derived(self.sheet, listed)
@@ -76,7 +76,7 @@ def _plain(text: str) -> str:
 
 
 def derived_columns(
-    proposed: Iterable[NewColumn], sources: Mapping[str, Named], facts: Collection[str]
+    proposed: Iterable[NewColumn], sources: Mapping[str, Names], facts: Collection[str]
 ) -> tuple[list[tuple[str, DerivedColumn]], list[Refused]]:
     """Return the new columns that hold, each with its data set, and those that are refused."""
     found: list[tuple[str, DerivedColumn]] = []
@@ -91,7 +91,7 @@ def derived_columns(
     return found, refused
 
 
-def _column(one: NewColumn, source: Named | None, taken: Collection[str], facts: Collection[str]) -> DerivedColumn:
+def _column(one: NewColumn, source: Names | None, taken: Collection[str], facts: Collection[str]) -> DerivedColumn:
     if source is None:
         raise NotBoundError(f"there is no data set {one.dataset!r} with samples")
     if not _NAME.fullmatch(one.name) or one.name in taken or one.name in source.columns:
@@ -126,7 +126,7 @@ def _column(one: NewColumn, source: Named | None, taken: Collection[str], facts:
 
 
 def bound(
-    proposal: QuestionProposal, before: Sequence[Question], named: Named, derived: Sequence[DerivedColumn]
+    proposal: QuestionProposal, before: Sequence[Question], named: Names, derived: Sequence[DerivedColumn]
 ) -> Question | str:
     """Return the question that a proposal makes, or the reason why it is refused.
 
@@ -149,7 +149,7 @@ def bound(
     return question.model_copy(update={"derived": used})
 
 
-def _made(proposal: QuestionProposal, named: Named) -> Question:
+def _made(proposal: QuestionProposal, named: Names) -> Question:
     """The question with the fields that a proposal sets.
 
     Raises:
@@ -200,7 +200,7 @@ def _check_filter(one: Filter, column: Column) -> None:
         raise NotBoundError(f"{column.name} holds no numbers")
 
 
-def _endpoint(proposal: QuestionProposal, named: Named) -> Endpoint | None:
+def _endpoint(proposal: QuestionProposal, named: Names) -> Endpoint | None:
     if not (proposal.time_column and proposal.event_column):
         if proposal.kind == "time to event" and not proposal.cannot:
             raise NotBoundError("it names no time and event")
@@ -233,7 +233,7 @@ def _contrast(proposal: QuestionProposal, columns: Mapping[str, Column]) -> Cont
     return found.model_copy(update={"stated_by": "model"})
 
 
-def _measure(proposal: QuestionProposal, named: Named) -> Measure:
+def _measure(proposal: QuestionProposal, named: Names) -> Measure:
     strange = [g for g in proposal.genes if g not in named.data.genes]
     strange += [s for s in proposal.gene_sets if s not in named.data.sets]
     if strange:

@@ -6,6 +6,7 @@ What the rules bound and the model leaves out needs its reason; what is refused 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from bioresearcher.analysis.alternatives import set_apart, with_alternatives
@@ -25,7 +26,7 @@ from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.facts import Fact
 from bioresearcher.schemas.question import DerivedColumn, Question, Questions, Unbound
 from bioresearcher.stages.prompts import ASK_QUESTIONS
-from bioresearcher.stages.question_proposals import Named, Refused, bound, derived_columns, where_said
+from bioresearcher.stages.question_proposals import Names, Refused, bound, derived_columns, where_said
 
 MOST_CELLS, MOST_SIGNS = 60, 4_000
 """Cells of a column of texts that are shown, and their signs together, for each data set."""
@@ -55,9 +56,9 @@ class Source:
     sheet: Sheet
 
     @property
-    def named(self) -> Named:
+    def named(self) -> Names:
         """The names that a question may use."""
-        return Named.of(self.data, self.sheet)
+        return Names.of(self.data, self.sheet)
 
 
 async def propose_questions(
@@ -81,15 +82,16 @@ async def propose_questions(
     try:
         answer = (await ask(replace(caller, rules=None), ASK_QUESTIONS, values)).value
         found = checked(answer, objective, by_rule, sources, facts)
-        if found.refused:
-            again = values.model_copy(
-                update={"before": answer.model_dump_json(exclude_defaults=True), "refused": tuple(found.told)}
-            )
-            answer = (await ask(replace(caller, rules=None), ASK_QUESTIONS, again)).value
-            found = checked(answer, objective, by_rule, sources, facts)
     except AnswerError as error:
         note = f"The questions are as rules read them, as the model's answer cannot be used: {error.message}"
         return by_rule.model_copy(update={"notes": (*by_rule.notes, note)})
+    if found.refused:
+        again = values.model_copy(
+            update={"before": answer.model_dump_json(exclude_defaults=True), "refused": tuple(found.told)}
+        )
+        with suppress(AnswerError):  # without a usable second answer what held of the first one stands
+            answer = (await ask(replace(caller, rules=None), ASK_QUESTIONS, again)).value
+            found = checked(answer, objective, by_rule, sources, facts)
     return found.questions(objective, by_rule, answer, sources)
 
 

@@ -245,7 +245,8 @@ async def _judged(
             left.append(LeftOut(text=clip(line.text, 300), reason=why))
         else:
             cited = tuple(dict.fromkeys(line.findings))
-            kept.append(AnswerLine(text=line.text, findings=cited, role=line.role, origin=draft.origin, overruled=said))
+            made = AnswerLine(text=line.text, findings=cited, role=line.role, origin=draft.origin)
+            kept.append(made.model_copy(update={"judged": reply is not None, "overruled": said}))
     return tuple(kept), left
 
 

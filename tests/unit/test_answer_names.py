@@ -51,13 +51,26 @@ def test_of_mere_directions_only_what_is_called_is_listed(tmp_path: Path) -> Non
 def test_without_classes_those_with_the_smallest_corrected_value_are_listed(tmp_path: Path) -> None:
     rows = [f"G{n}\t{n / 40}\t{(40 - n) / 40}" for n in range(1, 40)]
     (found,) = names_of(tmp_path, record(tmp_path, "genes.tsv", "\n".join(["gene\tp\tfdr", *rows])))
-    assert found.startswith("25 of 39 with the smallest fdr: G39, G38, G37")
+    assert found.startswith("The 25 with the smallest fdr of 39: G39, G38, G37")
+
+
+def test_a_short_table_does_not_say_that_it_lists_more_than_it_has(tmp_path: Path) -> None:
+    rows = [f"{s},{n / 100}" for n, s in enumerate(SETS)]
+    (found,) = names_of(tmp_path, record(tmp_path, "sets.csv", "\n".join(["set,p", *rows])))
+    assert found.startswith("The 8 with the smallest p of 8: SET_0, SET_1")
+
+
+def test_increased_and_decreased_are_directions_of_every_row(tmp_path: Path) -> None:
+    rows = [f"{s},{n / 50 + 0.001},{'increased' if n % 2 else 'decreased'}" for n, s in enumerate(SETS)]
+    found = names_of(tmp_path, record(tmp_path, "sets.csv", "\n".join(["set,padj,direction", *rows])))
+    assert [line.partition(":")[0] for line in found] == ["padj ≤ 0.05, decreased (2)", "padj ≤ 0.05, increased (1)"]
 
 
 @pytest.mark.parametrize(
     ("name", "text"),
     [
         ("pairs.csv", "pairs,p_limit\n7,0.05\n7,0.001\n"),
+        ("adjacent.csv", "set,adjacent_mean\n" + "\n".join(f"{s},0.{n}" for n, s in enumerate(SETS))),
         ("few.csv", "set,q,answer\nA,0.1,up\nB,0.2,down\n"),
         ("twice.csv", "set,q\n" + "A,0.1\n" * 9),
         ("plain.csv", "set,size\n" + "\n".join(f"{s},{n}" for n, s in enumerate(SETS))),

@@ -47,6 +47,17 @@ def test_a_number_that_nothing_gives_is_certain_to_be_wrong(text: str, number: s
     assert strange_number(text, [FINDING]).startswith(f"{number} is in none of its findings")
 
 
-@given(st.text(max_size=200))
+def test_a_number_beyond_all_bounds_is_answered() -> None:
+    assert "1e9999" in strange_number("The ratio is 1e9999.", [FINDING.model_copy(update={"values": {}})])
+
+
+def test_a_count_of_a_table_is_known_however_many_there_are() -> None:
+    counts = {f"genes.tsv: level {n}": n for n in range(1_000, 1_300)}
+    assert strange_number("1,297 genes were called.", [FINDING.model_copy(update={"counts": counts})]) == ""
+    values = {f"v{n}": n / 7 for n in range(300)} | {"tested": 30_511}
+    assert strange_number("Of 30,511 genes.", [FINDING.model_copy(update={"values": values})]) == ""
+
+
+@given(st.from_regex(r"\A[0-9]{1,4}(\.[0-9]{1,4})?e[-−]?[0-9]{1,5}\Z") | st.text(max_size=200))
 def test_any_text_is_answered(text: str) -> None:
     assert isinstance(strange_number(text, [FINDING]), str)

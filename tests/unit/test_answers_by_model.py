@@ -180,6 +180,7 @@ async def test_a_reviewer_overrules_what_was_read_off_words_and_no_wrong_number(
     door = model(tmp_path, {WRITE: [written(misread, WRONG)], SENTENCES: [judged(True, True)]})
     (found,) = (await write_answers(door, material(), STATES)).questions
     assert [s.text for s in found.sentences] == [misread]
+    assert found.sentences[0].judged
     assert found.sentences[0].overruled
     assert [row.text for row in found.left_out] == [WRONG]
     assert "2.87 is in none of its findings" in found.left_out[0].reason

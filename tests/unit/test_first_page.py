@@ -155,3 +155,21 @@ def test_at_most_five_caveats_stand_on_the_page(folder: RunFolder) -> None:
     page = first_page(load_view(folder))
     assert 1 <= len(page.caveats) <= 5
     assert page.other_caveats > 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([{}], "rules; every number and direction was checked by code"),
+        ([{"origin": "model"}], "a language model; every number and direction was checked by code"),
+        (
+            [{"origin": "model", "judged": True}, {"origin": "model", "judged": True, "overruled": "its direction"}],
+            "numbers were checked by code, and what each sentence claims was judged by the reviewer; "
+            "1 sentence stands against a check's objection",
+        ),
+    ],
+)
+def test_the_page_says_who_checked_its_sentences(folder: RunFolder, lines: list[dict[str, Any]], said: str) -> None:
+    sentences = tuple(AnswerLine(text=f"Sentence {n}.", findings=("T1.1",), **line) for n, line in enumerate(lines))
+    told = question(1, 0).model_copy(update={"sentences": sentences})
+    assert said in answered(folder, Answers(questions=(told,)))["report.md"].replace("’", "'")

@@ -206,6 +206,15 @@ async def test_what_is_not_there_is_refused_asked_once_more_and_stays_a_question
     assert any(q.cannot == "" and q.kind == "time to event" for q in found.questions)
 
 
+async def test_a_second_answer_that_cannot_be_used_leaves_what_held_of_the_first(
+    tmp_path: Path, source: Source
+) -> None:
+    found, requests = await asked(tmp_path, source, changed(compared_column="tissues"), EmptyReplyError("nothing"))
+    assert len(requests) == 2
+    assert [bool(q.cannot) for q in found.questions] == [True, False]
+    assert found.questions[1].origin == "model"
+
+
 async def test_a_mended_answer_is_taken(tmp_path: Path, source: Source) -> None:
     found, requests = await asked(tmp_path, source, changed(compared_column="tissues"), WHOLE)
     assert len(requests) == 2
