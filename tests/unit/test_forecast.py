@@ -127,11 +127,15 @@ def test_what_whole_runs_with_a_strong_model_took_lies_within_the_forecast(
     assert within(written, seen.output_tokens)
 
 
-@pytest.mark.parametrize("read", [164_369, 134_630])
-def test_runs_with_a_registered_script_lie_within_the_forecast(cards: dict[str, Card], read: int) -> None:
-    """Two whole runs with a strong model, 2026-12-01: 17 calls each, none the programmer's; reasoning was not told."""
+@pytest.mark.parametrize(
+    ("calls", "read"),
+    [(17, 164_369), (17, 134_630), (29, 310_044), (20, 192_853), (20, 151_052)],
+    ids=["first", "second", "six repairs", "no repair", "one data set"],
+)
+def test_runs_with_a_registered_script_lie_within_the_forecast(cards: dict[str, Card], calls: int, read: int) -> None:
+    """Whole runs with a strong model, 2026-12-01, one or two data sets; reasoning was not told."""
     seen = foreseen(ObjectiveSize(papers=1, read=0, datasets=2), cards)
-    assert within(17, seen.calls)
+    assert within(calls, seen.calls)
     assert within(read, seen.input_tokens)
     programming = [s for s in seen.steps if s.prompt.startswith("programmer/")]
     assert sum(s.input_tokens for s in programming) <= 70_000, "the most that one of four runs sent"
