@@ -14,7 +14,7 @@ from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 from pydantic import AnyHttpUrl
 
-from bioresearcher.errors import InputError
+from bioresearcher.errors import InputError, OutsideError
 
 HOST: Final = "127.0.0.1"
 VARIABLE: Final = "BIORESEARCHER_MCP_TOKEN"
@@ -53,7 +53,7 @@ def bound_socket(port: int) -> socket.socket:
     """Bind a port of this machine; 0 takes a free one.
 
     Raises:
-        InputError: It is in use, or not allowed.
+        OutsideError: It is in use, or not allowed.
     """
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -63,7 +63,7 @@ def bound_socket(port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
-        raise InputError(f"--http {port}: the port {why}.", hint="Use another, or 0 for a free one.") from error
+        raise OutsideError(f"--http {port}: the port {why}.", hint="Use another, or 0 for a free one.") from error
     return bound
 
 

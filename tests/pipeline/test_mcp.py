@@ -317,7 +317,7 @@ def test_over_http_everything_else_is_refused(lab: Path) -> None:
             broken.sendall(b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n{")
         assert status({}) == 401  # it is still there
         second = subprocess.run(command("--http", str(port)), capture_output=True, text=True, cwd=lab, check=False)
-        assert second.returncode == 2
+        assert second.returncode == 4
         assert second.stderr.startswith(f"bioresearcher: error: --http {port}: the port is in use.")
 
 
