@@ -24,7 +24,7 @@ from bioresearcher.schemas.paper import Evidence, Passage
 from bioresearcher.stages.answer import PaperCorpus
 from bioresearcher.stages.design_context import DesignContext
 from bioresearcher.stages.look import state_fact
-from bioresearcher.stages.look_basis import basis_of, sizes_of
+from bioresearcher.stages.look_basis import basis_of, quantiles_of, sizes_of
 from bioresearcher.stages.material import material
 from bioresearcher.stages.prompts import EXPLORE_DATA
 from bioresearcher.text.normalise import known_id
@@ -275,7 +275,9 @@ class FactTool:
         ran = next((d.action for d in place.before if d.id == action.look.strip()), None)
         view = self._views.get(ran.view) if isinstance(ran, LookAction) else None
         basis = basis_of(ran.code, view) if isinstance(ran, LookAction) and view is not None else ""
-        made = state_fact(looks, action, f"F{number}", basis, sizes_of(view) if view is not None else ())
+        known = {*quantiles_of(ran.code)} if isinstance(ran, LookAction) else set()
+        known |= sizes_of(view) if view is not None else set()
+        made = state_fact(looks, action, f"F{number}", basis, known)
         if isinstance(made, str):
             return Seen(f"Not kept: {made}.")
         return Seen(f"Kept as {made.id}. {basis}".strip(), {"fact": made.model_dump(mode="json")})

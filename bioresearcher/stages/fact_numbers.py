@@ -1,9 +1,9 @@
 """The numbers of a fact, held against what its look printed: as printed, or as plain arithmetic over it gives them.
 
-What arithmetic certainly gives: the result of a sum that the statement writes out, a share of two numbers in it,
-a number of rows of a printed table (of all, of those with a level that the clause names, of those in a range whose ends
-it names), the length of a list that the statement writes out in printed words, and the sum of a printed list or column
-where the clause says that it is a sum. A table that was cut has no number of rows.
+What arithmetic certainly gives: the result of a sum that the statement writes out, a share of two numbers in it, a
+printed share told in percent, a number of rows of a printed table (of all, of those with a level that the clause names,
+of those in a range whose ends it names), the length of a list that the statement writes out in printed words, and the
+sum of a printed list or column where the clause says that it is a sum. A table that was cut has no number of rows.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class _Said:
     end: int
 
 
-def unseen_numbers(statement: str, shown: str, sizes: Iterable[int] = ()) -> tuple[str, ...]:
+def unseen_numbers(statement: str, shown: str, sizes: Iterable[float] = ()) -> tuple[str, ...]:
     """Return the numbers of a statement that neither stand in what a look printed nor follow from it.
 
     Thousands separators and zeros at the end do not matter; a rounded number counts only where it was printed so.
@@ -56,7 +56,8 @@ def unseen_numbers(statement: str, shown: str, sizes: Iterable[int] = ()) -> tup
     Args:
         statement: The fact.
         shown: What the look showed.
-        sizes: Numbers of rows and samples of the view's files, which are known without a look.
+        sizes: Numbers that are known without what was printed: rows and samples of the view's files, and the quantiles
+            that the look's code asks for.
     """
     printed = shown.partition("\n")[2]
     output = _OURS.sub(" ", printed)
@@ -80,8 +81,14 @@ def _value(text: str) -> float:
 
 
 def _computed(said: _Said, statement: str, known: set[float]) -> bool:
-    """True for the result of a sum that is written out, or a share of two numbers, all of which are known."""
+    """True for the result of a sum that is written out, a share of two numbers, or percent, all of which are known."""
+    if _percent(said, statement) and any(math.isclose(100 * v, said.value) for v in known if 0 <= v <= 1):
+        return True
     return _of_equation(said, statement, known) or _share(said, statement, known)
+
+
+def _percent(said: _Said, statement: str) -> bool:
+    return statement[said.end :].lstrip().startswith(("%", "percent", "per cent"))
 
 
 def _of_equation(said: _Said, statement: str, known: set[float]) -> bool:
@@ -122,7 +129,7 @@ def _result(numbers: Sequence[float], signs: Sequence[str]) -> float:
 
 def _share(said: _Said, statement: str, known: set[float]) -> bool:
     """`42 of 120 (35 %)`, `35 % (42 of 120)`, `0.35 (42/120)`: beside the share, both numbers being known."""
-    percent = statement[said.end :].lstrip().startswith(("%", "percent", "per cent"))
+    percent = _percent(said, statement)
     for found in re.finditer(
         r"(?<![\w.])([\d.,]*\d)\s*(?:of|out of|/)\s*(?:the\s+|all\s+)?([\d.,]*\d)(?![\w])", statement
     ):

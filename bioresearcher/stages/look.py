@@ -324,7 +324,7 @@ def _surroundings(sets: Path) -> list[str]:
 
 
 def state_fact(
-    looks: Mapping[str, tuple[str, str]], action: FactAction, fact_id: str, basis: str = "", sizes: Iterable[int] = ()
+    looks: Mapping[str, tuple[str, str]], action: FactAction, fact_id: str, basis: str = "", sizes: Iterable[float] = ()
 ) -> Fact | str:
     """Make a fact of a statement that a look showed, or return in words why it is refused.
 
@@ -333,7 +333,7 @@ def state_fact(
         action: The statement and the look that it rests on.
         fact_id: Id that the fact gets.
         basis: The rows and columns that the look computed with, as the program tells them; put behind the statement.
-        sizes: Numbers of rows and samples of the view, which are known without a look.
+        sizes: Numbers known without what it showed: rows and samples of the view, quantiles its code asks for.
     """
     found = looks.get(action.look.strip())
     if found is None:

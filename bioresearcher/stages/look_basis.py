@@ -15,6 +15,7 @@ from bioresearcher.text.visible import one_line
 
 _CHOOSING: Final = {"query", "dropna", "head", "tail", "nlargest", "nsmallest", "sample", "drop_duplicates", "filter"}
 """Methods that take a part of a table."""
+_QUANTILES: Final = {"quantile", "percentile", "nanquantile", "nanpercentile"}
 _PARTLY: Final = {"nrows", "usecols", "skiprows"}
 _MOST, _CHARS = 3, 60
 
@@ -40,6 +41,26 @@ def basis_of(code: str, view: View) -> str:
 def sizes_of(view: View) -> frozenset[int]:
     """Return the numbers of rows and of columns of a view's files, and of the samples of its matrices."""
     return frozenset(n for f in view.files for n in (f.rows, f.n_columns, *([f.n_columns - 1] if _wide(f) else ())))
+
+
+def quantiles_of(code: str) -> frozenset[float]:
+    """Return the quantiles that a look's code asks for, each as a share and in percent."""
+    try:
+        calls = [n for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Call)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return frozenset()
+    asked = (a for n in calls if _called(n) in _QUANTILES for a in (*n.args, *(k.value for k in n.keywords)))
+    shares = {
+        float(c.value) / (1 if c.value <= 1 else 100)
+        for argument in asked
+        for c in ast.walk(argument)
+        if isinstance(c, ast.Constant) and type(c.value) in (int, float) and 0 <= c.value <= 100
+    }
+    return frozenset(round(v, 10) for share in shares for v in (share, 100 * share))
+
+
+def _called(call: ast.Call) -> str:
+    return getattr(call.func, "attr", getattr(call.func, "id", ""))
 
 
 def _wide(file: ViewFile) -> bool:

@@ -20,6 +20,7 @@ from bioresearcher.schemas.facts import Fact, View
 from bioresearcher.stages.explore import FactTool
 from bioresearcher.stages.fact_numbers import unseen_numbers
 from bioresearcher.stages.look import LIMITS, LookTool, Shown, run_look, state_fact
+from bioresearcher.stages.look_basis import quantiles_of
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("no_sandbox_skip")]
 
@@ -235,6 +236,8 @@ SHOWN = (
         ("The correlation is −0.31 in GSE4335 for E2F1", ()),
         ("The correlation is 0.31", ("0.31",)),
         ("about 0.40 or 40 %", ("0.40", "40")),
+        ("40.2 % of the values", ()),
+        ("40.2 of the values", ("40.2",)),
         ("4,096 of 24,888,890 bytes, 777 left out", ("4,096", "24,888,890", "777")),
         ("seven samples and 1,981 values", ("1,981", "seven")),
         ("between 39–27", ("27",)),
@@ -250,6 +253,15 @@ def test_every_number_of_a_fact_must_stand_in_what_the_look_printed(statement: s
     else:
         assert isinstance(made, Fact)
         assert (made.id, made.dataset, made.shown_by, made.statement) == ("F9", "data", "L3", statement)
+
+
+def test_the_quantile_that_a_look_asks_for_may_be_named() -> None:
+    code = "x = table('matrix'); print(x.quantile(0.95), np.percentile(x, [2.5, 50]), x.head(77))"
+    assert quantiles_of(code) == {0.95, 95.0, 0.025, 2.5, 0.5, 50.0}
+    assert quantiles_of("this is ( no Python") == quantiles_of("print(0.95)") == frozenset()
+    said = "0.402 at the 95% quantile, 12.5% at the 0.025 quantile"
+    assert unseen_numbers(said, SHOWN, quantiles_of(code)) == ()
+    assert unseen_numbers(said, SHOWN) == ("95", "0.025")
 
 
 def fact_of(statement: str, look: str = "L3") -> FactAction:
