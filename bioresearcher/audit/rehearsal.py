@@ -9,6 +9,7 @@ nothing that a script prints of it depends on the link of an outcome or a compar
   gives two blocks away would join them, and is a block of its own;
 - free texts go with the only block there is, else each is a block; names of samples or persons in them are cut out.
   Names that give a block away are never part of it, because they would say whose row it is: each column is its own;
+- columns that a question reads off others (patients in titles) stay with the groups that it compares;
 - a further table of samples: its ids stay, the rest is one block;
 - where the samples' names give outcome or groups away, and in a matrix without a sheet, names change places: all
   matrices and the sheet are told the same, so everything else stays together;
@@ -26,14 +27,14 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from bioresearcher.audit.rehearsal_columns import Blocks, Mask, names_rows, plan_blocks, units_of
+from bioresearcher.audit.rehearsal_columns import Blocks, Mask, keep_together, names_rows, plan_blocks, units_of
 from bioresearcher.audit.rehearsal_tables import (
     Table,
     is_packed,
@@ -50,11 +51,12 @@ from bioresearcher.runfolder import file_sha256, safe_name, write_text
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.dataset import DataFile, Dataset, FileKind
+from bioresearcher.schemas.question import Question
 from bioresearcher.sources.datasets.endpoints import normal
 
 T = TypeVar("T", str, tuple[str, ...])
 
-RULES = "rehearsal-2"
+RULES = "rehearsal-3"
 """Version of the rules; copies made by others are made again."""
 AS_GIVEN = "as given"
 """Words for a file that is no other than the original."""
@@ -102,10 +104,12 @@ class Copies:
     digest: str
 
 
-def make_copies(datasets: Sequence[Dataset], objective: Objective, folder: Path) -> Copies:
+def make_copies(
+    datasets: Sequence[Dataset], objective: Objective, folder: Path, questions: Sequence[Question] = ()
+) -> Copies:
     """Copy all files of all data sets to `<folder>/<data set>/`, with outcomes and compared groups shuffled.
 
-    Copies of the same files and question are not made again. A file that cannot be read is left out, with a note.
+    Copies of the same files and questions are not made again. A file that cannot be read is left out, with a note.
 
     Raises:
         WorkspaceError: The folder cannot be written.
@@ -119,7 +123,8 @@ def make_copies(datasets: Sequence[Dataset], objective: Objective, folder: Path)
         (folder / _RECORDS).mkdir(parents=True, exist_ok=True)
         for dataset in datasets:
             place = _free(safe_name(dataset.id), places)
-            made = _copies_of(dataset, objective, folder, place)
+            asked = [q for q in questions if q.dataset == dataset.id]
+            made = _copies_of(dataset, objective, asked, folder, place)
             files += made.files
             shuffled[dataset.id] = tuple(made.shuffled)
             notes += made.notes
@@ -163,8 +168,11 @@ class _Made:
     digests: dict[str, str] = field(default_factory=dict)
 
 
-def _copies_of(dataset: Dataset, objective: Objective, folder: Path, place: str) -> _Made:
+def _copies_of(
+    dataset: Dataset, objective: Objective, questions: Sequence[Question], folder: Path, place: str
+) -> _Made:
     stated = [RULES, place, dataset.id, objective.text, [r.text for r in objective.requirements]]
+    stated += [[q.model_dump(mode="json", include={"contrast", "pair", "derived"}) for q in questions]]
     files = [f.model_dump(mode="json") for f in dataset.files]
     wanted = hashlib.sha256(json.dumps([stated, files], sort_keys=True).encode()).hexdigest()
     record = folder / _RECORDS / f"{place}.json"
@@ -173,7 +181,7 @@ def _copies_of(dataset: Dataset, objective: Objective, folder: Path, place: str)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as name:
         new = Path(name) / place
         new.mkdir()
-        made = _Maker(dataset, objective, new).make()
+        made = _Maker(dataset, objective, questions, new).make()
         if (folder / place).exists():
             shutil.rmtree(folder / place)
         new.rename(folder / place)
@@ -279,8 +287,8 @@ class _Names:
 class _Maker:
     """Copies the files of one data set."""
 
-    def __init__(self, dataset: Dataset, objective: Objective, folder: Path) -> None:
-        self._dataset, self._objective, self._folder = dataset, objective, folder
+    def __init__(self, dataset: Dataset, objective: Objective, questions: Sequence[Question], folder: Path) -> None:
+        self._dataset, self._objective, self._questions, self._folder = dataset, objective, questions, folder
         self._root = Path(dataset.root)
         self._made = _Made()
         self._names = _Names(dataset.id)
@@ -306,6 +314,7 @@ class _Maker:
         if sheet is not None:
             cells = tables[sheet.name].cells
             plan = plan_blocks(cells, sheet, self._objective, measured=bool(matrices or others))
+            plan = keep_together(plan, cells | self._read(cells), self._questions, sheet.sample_column)
             self._known = {v.strip() for n in plan.named for v in cells[n] if v.strip()}
         renamed = plan is None or plan.names_tell
         for matrix in (*matrices, *measures):
@@ -380,8 +389,15 @@ class _Maker:
             return False
         return is_gene_table(cells, file.columns, features)
 
+    def _read(self, cells: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+        """Return the columns that the questions read off the sheet's own."""
+        derived = [d for q in self._questions for d in q.derived if d.source in cells and d.name not in cells]
+        return {d.name: [d.of(cell) for cell in cells[d.source]] for d in derived}
+
     def _sheet(self, file: DataFile, table: Table, plan: Blocks) -> None:
         cells = table.cells
+        read = self._read(cells)
+        cells |= read
         id_column = file.sample_column if file.sample_column in cells else None
         if plan.names_tell and id_column is not None:
             self._names.add(v.strip() for v in cells[id_column])
@@ -392,7 +408,7 @@ class _Maker:
         units = units_of(cells, id_column)
         persons = [list(cells[n]) for n in plan.persons]
         said = ["names of samples shuffled"] if plan.names_tell else []
-        self._write(file, table, cells, plan.blocks, units, persons, plan.main, said)
+        self._write(file, table, cells, plan.blocks, units, persons, plan.main, said, left_out={*read})
 
     def _further(self, file: DataFile, table: Table) -> None:
         """Copy a further table: what names its rows stays, all else is one block, other names each alone."""
@@ -422,8 +438,12 @@ class _Maker:
         persons: Sequence[Sequence[str]],
         main: Mapping[str, int],
         said: list[str],
+        left_out: Collection[str] = (),
     ) -> None:
-        """Shuffle the blocks, lay them on the rows in the order of their units, and write the table."""
+        """Shuffle the blocks, lay them on the rows in the order of their units, and write the table.
+
+        Columns to be left out stand in no file; they only move with their block.
+        """
         places = [i for i in range(len(units)) if i not in table.wide]
         for label, columns in blocks.items():
             laid = _laid(
@@ -436,6 +456,7 @@ class _Maker:
             for place, row in zip(places, laid, strict=True):
                 for name, cell in zip(columns, row, strict=True):
                     cells[name][place] = cell
+        cells = {name: column for name, column in cells.items() if name not in left_out}
         columns = [n for n in cells if any(n in members for members in blocks.values())]
         said = [f"columns {', '.join(columns)} shuffled"] * bool(columns) + said
         said += [f"{len(table.wide)} rows with too many cells are blank"] * bool(table.wide)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bioresearcher.audit.derived import name_prefix, series_of
 from bioresearcher.audit.leaks import Withheld, find_withheld, gives_away
 from bioresearcher.audit.sheet_views import plan_sheet
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import DataFile
+from bioresearcher.schemas.question import Question
 
 _NAME_CHARS, _NAME_WORDS = 40, 4
 _PIECE = re.compile(r"([A-Za-z0-9]+)")
@@ -73,6 +74,53 @@ def plan_blocks(cells: Mapping[str, Sequence[str]], file: DataFile, objective: O
         named=frozenset(ids),
         names_tell=id_column is not None and _tells(units, ends, cells),
     )
+
+
+def keep_together(
+    plan: Blocks, cells: Mapping[str, Sequence[str]], questions: Sequence[Question], id_column: str | None
+) -> Blocks:
+    """Let columns that a question reads off others move with the groups it compares.
+
+    So patients in titles still have a sample of each group when the groups lie on other samples.
+
+    Args:
+        plan: The blocks without the questions.
+        cells: The sheet with the columns that are read off others.
+        questions: Those of this data set.
+        id_column: Column of the samples' names, which are shuffled by other means.
+    """
+    blocks = {label: list(members) for label, members in plan.blocks.items()}
+    main = dict(plan.main)
+    for question in questions:
+        groups = question.contrast.column if question.contrast is not None else ""
+        read = {d.name: d.source for d in question.derived if d.source in cells and d.source != id_column}
+        wanted = list(dict.fromkeys(n for n in (read.get(groups, groups), *read.values()) if n in cells))
+        if not read or groups not in cells:
+            continue
+        home = _label_of(wanted[0], blocks) or f"column {wanted[0]}"
+        members = blocks.setdefault(home, [])
+        for name in wanted:
+            label = _label_of(name, blocks)
+            if label is not None and label != home:  # what goes with it comes along
+                members += blocks.pop(label)
+                main.pop(label, None)
+            elif label is None:
+                members.append(name)
+        if groups in read and groups not in members:  # the level decides which samples of a person are alike
+            members.insert(0, groups)
+            main[home] = main.get(home, 0) + 1 if home in plan.main else 1
+    taken = {n for members in blocks.values() for n in members}
+    pairs = [q.pair for q in questions if q.pair and q.pair in cells and q.pair not in {d.name for d in q.derived}]
+    return replace(
+        plan,
+        blocks={label: tuple(members) for label, members in blocks.items()},
+        main=main,
+        persons=tuple(n for n in dict.fromkeys((*plan.persons, *pairs)) if n not in taken),
+    )
+
+
+def _label_of(name: str, blocks: Mapping[str, Sequence[str]]) -> str | None:
+    return next((label for label, members in blocks.items() if name in members), None)
 
 
 def _main_blocks(found: Sequence[Withheld]) -> dict[str, list[Withheld]]:

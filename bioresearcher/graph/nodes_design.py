@@ -184,7 +184,7 @@ async def _stage(c: RunContext) -> Stage:
     if c.caller.by_rule or c.sandbox is None or not bench.views:
         return Stage(c.caller, c.objective, bench.datasets, None, None)
     folder = folder_of(c.folder.path(VIEWS))
-    copies = await asyncio.to_thread(make_copies, bench.datasets, c.objective, folder)
+    copies = await asyncio.to_thread(make_copies, bench.datasets, c.objective, folder, bench.questions.questions)
     return Stage(c.caller, c.objective, bench.datasets, c.sandbox, copies)
 
 

@@ -16,6 +16,7 @@ from test_audit_views import BOTH, GROUPS, SURVIVAL, make_sheet, permuted, write
 from bioresearcher.audit.rehearsal import AS_GIVEN, Copies, make_copies
 from bioresearcher.errors import WorkspaceError
 from bioresearcher.schemas.base import Objective
+from bioresearcher.schemas.question import Contrast, DerivedColumn, Question
 from bioresearcher.sources.datasets.load import load_datasets
 
 
@@ -354,3 +355,80 @@ def test_real_data_sets_are_copied_whole(shared_data: Path, tmp_path: Path) -> N
         written = [r[name] or "" for r in original]
         assert sorted(copied[name]) == sorted(written)
         assert (copied[name] == written) is (name not in gone)
+
+
+PATIENTS = DerivedColumn(
+    name="patient",
+    source="title",
+    levels=tuple((f"p{i}", tuple(f"{t}{i} of one kidney, frozen" for t in "CN")) for i in range(30)),
+)
+TISSUES = DerivedColumn(
+    name="tissue",
+    source="title",
+    levels=tuple((t, tuple(f"{t}{i} of one kidney, frozen" for i in range(30))) for t in "CN"),
+)
+
+
+@pytest.mark.parametrize(
+    ("column", "levels", "pair", "derived"),
+    [
+        ("arm", ("treated", "untreated"), "patient", (PATIENTS,)),
+        ("tissue", ("C", "N"), "patient", (PATIENTS, TISSUES)),
+        ("tissue", ("C", "N"), "person", (TISSUES,)),
+    ],
+    ids=["patients in titles", "patients and tissues in titles", "tissues in titles"],
+)
+def test_columns_read_off_others_keep_their_pairs_and_have_no_link_to_the_rest(
+    tmp_path: Path, column: str, levels: tuple[str, str], pair: str, derived: tuple[DerivedColumn, ...]
+) -> None:
+    sheet = make_sheet(60)
+    order = random.Random(3).sample(range(60), 60)
+    sheet["arm"] = ["treated" if i % 2 else "untreated" for i in order]
+    sheet["title"] = [f"{'NC'[i % 2]}{i // 2} of one kidney, frozen" for i in order]
+    sheet["person"] = [f"person {i // 2}" for i in order]
+    question = Question(
+        id="A1",
+        kind="difference",
+        text="Differ.",
+        dataset="data",
+        contrast=Contrast(column=column, case=levels[0], control=levels[1], levels=levels),
+        pair=pair,
+        derived=derived,
+    )
+    write_data(tmp_path / "data", sheet)
+    datasets, _ = load_datasets([tmp_path / "data"])
+    copies = make_copies(datasets, GROUPS, tmp_path / "copies", [question])
+    copy = table(copies)
+    assert list(copy) == list(sheet), "columns that are read off others stand in no file"
+    assert copy["title"] != sheet["title"]
+    assert sorted(copy["title"]) == sorted(sheet["title"])
+    read = {d.name: [d.of(cell) for cell in copy["title"]] for d in derived}
+    groups = dict(zip(("treated", "untreated"), "CN", strict=True)) | {"C": "C", "N": "N"}
+    held: dict[str, list[str]] = {}
+    for person, group in zip((copy | read)[pair], (copy | read)[column], strict=True):
+        held.setdefault(person, []).append(groups[group])
+    assert len(held) == 30
+    assert {tuple(sorted(found)) for found in held.values()} == {("C", "N")}
+
+
+def test_a_copy_with_patients_in_titles_depends_on_no_link_either(tmp_path: Path) -> None:
+    sheet = make_sheet(60)
+    order = random.Random(3).sample(range(60), 60)
+    sheet["arm"] = ["treated" if i % 2 else "untreated" for i in order]
+    sheet["title"] = [f"{'NC'[i % 2]}{i // 2} of one kidney, frozen" for i in order]
+    question = Question(
+        id="A1",
+        kind="difference",
+        text="Differ.",
+        dataset="data",
+        contrast=Contrast(column="arm", case="treated", control="untreated", levels=("treated", "untreated")),
+        pair="patient",
+        derived=(PATIENTS,),
+    )
+    found = []
+    for name, cells in (("one", sheet), ("two", permuted(sheet, ["arm", "title"], 5))):
+        write_data(tmp_path / "data", cells)
+        datasets, _ = load_datasets([tmp_path / "data"])
+        found.append(contents(make_copies(datasets, GROUPS, tmp_path / name, [question])))
+        (tmp_path / "data").rename(tmp_path / f"data {name}")
+    assert found[0] == found[1]
