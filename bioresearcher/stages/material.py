@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from bioresearcher.execution.question_check import Asked
+from bioresearcher.offline.skill_uses import data_kind, made_for
 from bioresearcher.schemas.ask_design import KnownPaper, KnownPart, KnownStep, SkillBrief
 from bioresearcher.schemas.dataset import Column, Dataset
 from bioresearcher.schemas.facts import Fact, Proposal, View
+from bioresearcher.schemas.question import Question
 from bioresearcher.stages.answers import brief
 from bioresearcher.stages.design_context import DesignContext
 from bioresearcher.text.format import count_of
@@ -37,6 +39,8 @@ STEPS: Final = 6
 """Steps of a part that are shown at most."""
 LOW_PARTS: Final = 3
 """Other parts that are named for each paper."""
+DESCRIBING: Final = {"description", "structure"}
+"""Kinds of questions whose skills any plan may use, as those that answer none."""
 SETS: Final = 8
 """Gene sets that are named; those nearest to the objective."""
 PROPOSALS: Final = 20
@@ -52,6 +56,7 @@ def material(bench: DesignContext, *, whole: bool = False) -> dict[str, Any]:
     """
     facts, notes, views = bench.audit.facts, bench.audit.notes, bench.views
     datasets, known, skills, proposals = bench.datasets, bench.known_papers(), bench.briefs, bench.audit.proposals
+    checks = bench.checks
     if not whole:
         wanted = content_words(" ".join((bench.objective.text, *(r.text for r in bench.objective.requirements))))
         sets = any(q.measure.kind in ("signature", "gene sets") for q in bench.questions.questions)
@@ -60,13 +65,15 @@ def material(bench: DesignContext, *, whole: bool = False) -> dict[str, Any]:
         notes += (f"{gone} facts of less weight, left out here",) if gone else ()
         datasets = _datasets(datasets, wanted)
         known = _papers(known, wanted)
-        skills = tuple(map(_skill, skills))
+        skills = tuple(map(_skill, _for_questions(skills, bench.questions.questions, bench.datasets)))
+        made = {d.id for d in bench.datasets if d.analysis_of is not None}
+        checks = tuple(c for c in checks if c.dataset_id not in made)
         views = tuple(map(_view, views))
         proposals = tuple(map(_proposal, proposals[:PROPOSALS]))
     return {
         "objective": bench.objective,
         "datasets": datasets,
-        "checks": bench.checks,
+        "checks": checks,
         "views": views,
         "facts": facts,
         "proposals": proposals,
@@ -103,23 +110,22 @@ def _facts(facts: Sequence[Fact], asked: Sequence[str]) -> tuple[tuple[Fact, ...
 
 
 def _datasets(datasets: Sequence[Dataset], wanted: Sequence[str]) -> tuple[Dataset, ...]:
-    """Return the data sets with the columns that fit; of a prepared one only what it has more than its original."""
+    """Return the data sets with the columns that fit; of one made of another only what it has more than that."""
     given = {d.id: d for d in datasets}
-    own = [d for d in datasets if d.prepared_from not in given]
-    room = DATASET_CHARS // max(1, len(own))
-    return tuple(
-        _prepared(d, given[d.prepared_from]) if d.prepared_from in given else _dataset(d, room, wanted)
-        for d in datasets
-    )
+    of = {d.id: made for d in datasets if (made := d.prepared_from or d.analysis_of) in given}
+    room = DATASET_CHARS // max(1, len(datasets) - len(of))
+    return tuple(_made(d, given[of[d.id]]) if d.id in of else _dataset(d, room, wanted) for d in datasets)
 
 
-def _prepared(dataset: Dataset, original: Dataset) -> Dataset:
+def _made(dataset: Dataset, original: Dataset) -> Dataset:
     known = {c.name for f in original.files for c in f.columns}
     files = tuple(
         f.model_copy(update={"columns": tuple(_column(c) for c in f.columns if c.name not in known), "entries": ()})
         for f in dataset.files
     )
     notes = (f"columns as in {original.id}; listed are those that were added",)
+    if dataset.analysis_of is not None:
+        notes = (f"rows of {original.id} that the question is about; {notes[0]}",)
     return dataset.model_copy(update={"files": files, "notes": notes})
 
 
@@ -246,6 +252,33 @@ def _view(view: View) -> View:
         columns.setdefault(reason, []).append(name)
     withheld = [f"{', '.join(names)}: {reason}" if reason else ", ".join(names) for reason, names in columns.items()]
     return view.model_copy(update={"withheld": _whole(withheld, NOTES_CHARS)})
+
+
+def _for_questions(
+    skills: Sequence[SkillBrief], questions: Sequence[Question], datasets: Sequence[Dataset]
+) -> tuple[SkillBrief, ...]:
+    """Return the skills for these kinds of questions and data, those that describe data, and those that these read."""
+    asked = {(q.kind, q.measure.kind) for q in questions}
+    kinds = {data_kind(d) for d in datasets}
+    kept = {
+        s.name
+        for s in skills
+        if any(made_for(s, kind) for kind in kinds)
+        and (not asked or {*s.contract.answers} <= DESCRIBING or any(_fits(s, *one) for one in asked))
+    }
+    by_name = {s.name: s for s in skills}
+    found: set[str] = set()
+    while kept - found:
+        new = kept - found
+        found |= new
+        kept |= {i.skill for n in new for i in by_name[n].contract.inputs if i.skill in by_name}
+    return tuple(s for s in skills if s.name in kept)
+
+
+def _fits(skill: SkillBrief, kind: str, measure: str) -> bool:
+    """True for a skill that measures what a question measures; where that is the sheet alone, for its kind only."""
+    alone = measure in ("none", "column")
+    return measure in skill.contract.measures and (not alone or kind in skill.contract.answers)
 
 
 def _skill(skill: SkillBrief) -> SkillBrief:

@@ -27,10 +27,12 @@ from bioresearcher.schemas.ask_design import (
     StepsDraft,
 )
 from bioresearcher.schemas.conversation import ActionTurn, Conversation, FactAction, LookAction, ReadAction
-from bioresearcher.schemas.dataset import Column
+from bioresearcher.schemas.dataset import Column, DatasetCheck
 from bioresearcher.schemas.facts import Audit, Proposal
 from bioresearcher.schemas.paper import Document, Paper, Section
+from bioresearcher.schemas.question import Measure, Question, Questions
 from bioresearcher.schemas.review import RankedFinding
+from bioresearcher.skills import load_skills
 from bioresearcher.stages import author
 from bioresearcher.stages.answer import PaperCorpus
 from bioresearcher.stages.author_revision import revise_protocol
@@ -347,6 +349,44 @@ def test_texts_are_shown_in_whole_sentences_and_steps_that_are_left_out_are_coun
     shown = sum(len(p.steps) for p in paper.parts)
     assert f"; {30 - shown} steps not shown" in paper.read
     assert "levels ok / (1 long text)" in opening(made)[1]
+
+
+def test_the_rows_of_a_question_show_only_what_the_data_set_does_not() -> None:
+    original = dataset(columns=5, notes=3)
+    read = Column(name="patient", dtype="text", role="pair", levels=("p1", "p2"))
+    matrix, sheet = original.files
+    files = (matrix, sheet.model_copy(update={"columns": (*sheet.columns, read)}))
+    rows = original.model_copy(update={"id": "GSE1-A1", "files": files, "analysis_of": "GSE1"})
+    checks = tuple(
+        DatasetCheck(dataset_id=n, relevant=True, verdict="usable", reasons=("it fits",), origin="model")
+        for n in ("GSE1", "GSE1-A1")
+    )
+    _, text = opening(bench(datasets=(original, rows), checks=checks))
+    own = text.split("GSE1-A1 (")[1].split(">>>")[0]
+    assert "rows of GSE1 that the question is about; columns as in GSE1" in own
+    assert "- patient [pair] text, levels p1 / p2" in own
+    assert "it fits" not in own
+    assert "- status" not in own
+    assert text.count("it fits") == 1
+
+
+def test_the_opening_names_skills_for_such_questions_and_data_only() -> None:
+    asked = Question(
+        id="A1", kind="time to event", text="Does it?", dataset="GSE1", measure=Measure(kind="signature", names=("H",))
+    )
+    made = bench(questions=Questions(questions=(asked,)), skills=load_skills(Resources()))
+    named = {s.name for s in material(made)["skills"]}
+    assert {"cox-regression", "kaplan-meier", "signature-scoring", "expression-filtering", "cohort-table"} <= named
+    assert not named & {
+        "dose-response",
+        "meta-analysis",
+        "protein-abundance",
+        "methylation-difference",
+        "clinical-regression",
+    }
+    assert {s.name for s in material(made, whole=True)["skills"]} == {*load_skills(Resources())}
+    without = bench(skills=load_skills(Resources()))
+    assert "dose-response" in {s.name for s in material(without)["skills"]}
 
 
 def test_a_prepared_data_set_shows_only_what_was_added() -> None:
