@@ -12,7 +12,7 @@ import numpy as np
 from bioresearcher.audit.gene_symbols import Coverage, by_gene, coverage, symbols
 from bioresearcher.audit.matrix_filled import Filled
 from bioresearcher.audit.matrix_groups import Grouping
-from bioresearcher.audit.tables import FactDraft, Matrix, behind
+from bioresearcher.audit.tables import MAX_FACT_ROWS, FactDraft, Matrix, behind
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.facts import FactNumber
 from bioresearcher.sources.datasets.table_stream import open_lines
@@ -175,6 +175,7 @@ def _set_fact(
 ) -> FactDraft:
     total = len(set(wanted))
     renamed = [f"{new} as {old}" for new, old in found.renamed.items()]
+    listed = renamed[:MAX_FACT_ROWS]
     rows, count = behind([*(f"renamed: {r}" for r in renamed), *(f"absent: {a}" for a in found.absent)])
     filled_text, filled_numbers = _filled_genes(found, matrix, filled, groups)
     return FactDraft(
@@ -183,7 +184,7 @@ def _set_fact(
         statement=(
             f"Of the {total} genes of {name}, {len(found.present)} are measured as written, {len(renamed)} under "
             f"another symbol"
-            + (f" ({', '.join(renamed[:8])}{', …' if len(renamed) > 8 else ''})" if renamed else "")
+            + (f" ({', '.join(listed)}{', …' if len(renamed) > len(listed) else ''})" if renamed else "")
             + f", {len(found.absent) + len(found.several)} not at all or not clearly.{filled_text}"
         ),
         consequence="Fix the score's genes from these before looking at outcome"
