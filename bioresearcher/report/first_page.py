@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bioresearcher.analysis.group_words import group_pattern, group_words
 from bioresearcher.report import summaries
 from bioresearcher.report.caveats import not_verified
+from bioresearcher.report.key_table import COLUMNS, KeyTable, key_table
 from bioresearcher.report.run_data import OutputFile, RunView, TaskView
 from bioresearcher.schemas.answer import AnswerLine, PageAnswer, PaperReading, QuestionAnswer
 from bioresearcher.schemas.base import Usage
+from bioresearcher.schemas.protocol import NotDone
 from bioresearcher.schemas.question import AnalysisSet
 from bioresearcher.stages.answer_numbers import Amount, amounts
 from bioresearcher.text.format import count_of, listing, timestamp_text
 from bioresearcher.text.visible import clip, one_line
+from bioresearcher.text.words import first_sentences
 
 PAGES: Final[Mapping[str, str]] = {
     "evidence": "Evidence: papers and data sets",
@@ -35,6 +38,10 @@ MOST_WORDS: Final = 1_150
 """Words of the answers on the first page."""
 MOST_SHORT: Final = 25
 """Questions beyond these words that are named in a line; the others are counted."""
+MOST_LIMITS: Final = 3
+"""Things that a protocol names as not done that stand among the caveats."""
+LEAST_WORDS: Final = 6
+"""Words of the objective that stand for a question by themselves."""
 _BESIDE: Final = ("description", "structure")
 """Kinds of questions whose answers follow the others'."""
 _CHARS: Final = 240
@@ -76,6 +83,8 @@ class QuestionRow:
     """A question as the first page shows it.
 
     Attributes:
+        asked: The question in the researcher's words where these are a sentence of its own, else as it was bound.
+        read_as: The question as it was bound, where `asked` is in other words.
         short: Only its state is shown, as the page is full.
     """
 
@@ -85,7 +94,8 @@ class QuestionRow:
     sentences: tuple[Sentence, ...]
     rows: AnalysisSet | None
     figure: tuple[TaskView, OutputFile] | None = None
-    table: tuple[TaskView, OutputFile] | None = None
+    table: KeyTable | None = None
+    read_as: str = ""
     short: bool = False
 
     @property
@@ -114,7 +124,8 @@ class QuestionRow:
     @property
     def words(self) -> int:
         """Number of words of its answer."""
-        said = [self.asked, self.answer.why, *(s.line.text for s in self.sentences), *(p.text for p in self.reported)]
+        said = [self.asked, self.read_as, self.answer.why]
+        said += [*(s.line.text for s in self.sentences), *(p.text for p in self.reported)]
         return sum(len(text.split()) for text in said) + 12 * len(self.reported) + 25
 
 
@@ -152,6 +163,7 @@ def first_page(view: RunView, most: int = MOST_WORDS) -> FirstPage:
     for row in rows:
         used += row.words
         (full if used <= most or not full else short).append(row)
+    full = _each_table_once(full)
     named = [QuestionRow(r.answer, r.kind, r.asked, (), r.rows, short=True) for r in short[:MOST_SHORT]]
     caveats = reading_caveats(view)
     every = not_verified(view)
@@ -172,6 +184,19 @@ def first_page(view: RunView, most: int = MOST_WORDS) -> FirstPage:
     )
 
 
+def _each_table_once(rows: Sequence[QuestionRow]) -> list[QuestionRow]:
+    """Leave out a whole table that stands below an earlier question."""
+    shown: set[str] = set()
+    found = []
+    for row in rows:
+        place = (
+            f"{row.table.task.task.id}/{row.table.output.artifact.path}" if row.table and not row.table.named else ""
+        )
+        found.append(replace(row, table=None) if place in shown else row)
+        shown |= {place} - {""}
+    return found
+
+
 def judged_lines(page: Sequence[PageAnswer]) -> tuple[str, ...]:
     """Return what was denied of the page: everything on honesty and harm, then at most three points on its help."""
     ranked = sorted((a for a in page if not a.yes or a.reason), key=lambda a: _AXES.index(a.axis))
@@ -187,17 +212,26 @@ def judged_lines(page: Sequence[PageAnswer]) -> tuple[str, ...]:
 
 def _question(view: RunView, answer: QuestionAnswer) -> QuestionRow:
     rows = next((f for f in view.flows if f.question == answer.id), None)
+    bound, words = _asked(answer, rows), _words(view, answer)
     tasks = [t for t in view.tasks if t.task.id in answer.tasks and t.verified]
     kind = _kind(tasks, answer)
     return QuestionRow(
         answer=answer,
         kind=kind,
-        asked=_asked(answer, rows),
+        asked=words or bound,
+        read_as=bound if words else "",
         sentences=tuple(Sentence(s, linked(s, tasks, rows)) for s in answer.sentences),
         rows=rows,
         figure=_figure(tasks, kind),
-        table=_table(tasks),
+        table=key_table(tasks, answer.text),
     )
+
+
+def _words(view: RunView, answer: QuestionAnswer) -> str:
+    """Return the objective's own words for a question; empty where they are a few, or those of another as well."""
+    words = one_line(answer.words, _CHARS).rstrip(".?")
+    same = sum(q.words == answer.words for q in view.run.answers.questions)
+    return f"{words[:1].upper()}{words[1:]}?" if same == 1 and len(words.split()) >= LEAST_WORDS else ""
 
 
 def _asked(answer: QuestionAnswer, rows: AnalysisSet | None) -> str:
@@ -215,7 +249,7 @@ def caption(task: TaskView, output: OutputFile, row: QuestionRow) -> str:
     """Return a caption that stands alone: the figure, the question, rows and groups, data set, task."""
     said = summaries.output_caption(task, output).rstrip(".")
     rows = row.rows
-    parts = [f"{said[:1].upper()}{said[1:]}.", f"{row.asked}."]
+    parts = [f"{said[:1].upper()}{said[1:]}.", f"{row.read_as or row.asked}."]
     if rows is not None:
         groups = [f"{group_words(rows.contrast_column, g.level)} {g.n:,}" for g in rows.groups]
         events = f", {rows.events:,} events" if rows.events is not None else ""
@@ -236,17 +270,6 @@ def _kind(tasks: Sequence[TaskView], answer: QuestionAnswer) -> str:
     return kinds[0] if kinds else ""
 
 
-def _table(tasks: Sequence[TaskView]) -> tuple[TaskView, OutputFile] | None:
-    """Return the table that shows the answer: the first with tests of several measures, else the first with rows."""
-    shown = [(t, o, o.table) for t in tasks for o in t.outputs if o.table and o.table.rows]
-    tests = [(t, o) for t, o, table in shown if len(table.rows) > 3 and sum(_tested(c.name) for c in table.columns) > 1]
-    return next(iter(tests or [(t, o) for t, o, _ in shown]), None)
-
-
-def _tested(name: str) -> bool:
-    return bool(re.search(_COLUMNS["p"], name.casefold()) or re.search(_COLUMNS["fdr"], name.casefold()))
-
-
 def _figure(tasks: Sequence[TaskView], kind: str) -> tuple[TaskView, OutputFile] | None:
     """Return the figure that shows the answer to a kind of question; the first where none is named so."""
     shown = [(t, o) for t in tasks for o in t.outputs if o.figure]
@@ -258,20 +281,6 @@ def _figure(tasks: Sequence[TaskView], kind: str) -> tuple[TaskView, OutputFile]
 
 
 # numbers and where they lead --------------------------------------------------------------------------
-
-_COLUMNS: Final[Mapping[str, str]] = {
-    "hr": r"^(?:hr|hazard_ratio)",
-    "or": r"^(?:or|odds_ratio)",
-    "low": r"low|lower",
-    "high": r"high|upper",
-    "p": r"^p(?:_?value)?$|_p$|^p_",
-    "fdr": r"fdr|^q",
-    "n": r"^n(?:_|$)|samples",
-    "events": r"events",
-    "diff": r"diff",
-    "nes": r"nes",
-    "index": r"index|auc",
-}
 
 
 def cell_anchor(task: TaskView, output: OutputFile, row: int, column: int) -> str:
@@ -301,7 +310,7 @@ def linked(line: AnswerLine, tasks: Sequence[TaskView], rows: AnalysisSet | None
 
 
 def _cell(said: Amount, tasks: Sequence[TaskView]) -> str:
-    pattern = _COLUMNS.get(said.role)
+    pattern = COLUMNS.get(said.role)
     if pattern is None or said.sign:
         return ""
     for task in tasks:
@@ -394,7 +403,13 @@ def reading_caveats(view: RunView) -> tuple[str, ...]:
             if re.search(r"batch|events per variable|proportional", w)
         ]
         found += [f"{t.task.id}: {clip(w.split(': ', 1)[-1], 180)}" for w in warned]
+    found += [f"Not done: {n.what.rstrip('.')}. {first_sentences(n.why, _CHARS)}" for n in _limits(view)[:MOST_LIMITS]]
     return tuple(f"{s.rstrip('.')}." for s in list(dict.fromkeys(found))[:MOST_CAVEATS])
+
+
+def _limits(view: RunView) -> Sequence[NotDone]:
+    """Return what the protocol says it does not do; a model's alone, as rules name only what they lack."""
+    return view.protocol.not_done if view.protocol is not None and view.protocol.origin != "offline" else ()
 
 
 def _answered_by(view: RunView) -> tuple[tuple[str, str], ...]:

@@ -14,19 +14,18 @@ from bioresearcher.text.visible import clip, one_line
 
 MOST_LINES, MOST_WORDS = 300, 2_500
 MOST_NOT_ANSWERED: Final = 12
-_ROWS, _COLUMNS = 4, 6
 _QUOTE: Final = 220
 _NAMES: Final = 1_200
-_FITS: Final = ((1_150, 6), (1_150, 0), (800, 0), (500, 0), (200, 0))
-"""Words of the answers and number of their tables, tried until the page keeps its limits."""
+_FITS: Final = ((1_150, 6, 60), (1_150, 6, 10), (1_150, 6, 4), (1_150, 0, 0), (800, 0, 0), (500, 0, 0), (200, 0, 0))
+"""Words of the answers, number of their tables and rows of a table, tried until the page keeps its limits."""
 
 
 def render_first_page(view: RunView) -> str:
     """Render the first page; text from papers, data, tasks and models is escaped."""
     text = ""
-    for most, tables in _FITS:
+    for most, tables, rows in _FITS:
         page = first_page(view, most)
-        parts = (_head(view, page), _answers(page, tables), _open(page), _caveats(page))
+        parts = (_head(view, page), _answers(page, tables, rows), _open(page), _caveats(page))
         more = (_by(page), _methods(page), _more())
         text = "\n".join(line for part in (*parts, *more) for line in part).rstrip() + "\n"
         if len(text.splitlines()) <= MOST_LINES and len(text.split()) <= MOST_WORDS:
@@ -43,7 +42,7 @@ def _head(view: RunView, page: FirstPage) -> Iterable[str]:
     yield from ("## Objective", "", md(page.objective), "")
 
 
-def _answers(page: FirstPage, most_tables: int) -> Iterable[str]:
+def _answers(page: FirstPage, most_tables: int, most_rows: int) -> Iterable[str]:
     yield from ("## Answers", "")
     if not page.questions:
         yield from ("No question was asked of data.", "")
@@ -55,7 +54,7 @@ def _answers(page: FirstPage, most_tables: int) -> Iterable[str]:
             yield f"- **{md(row.answer.id)} {md(row.answer.state)}:** {md(clip(row.asked, 80))}"
             continue
         shown += row.table is not None
-        yield from _question(row, with_table=shown <= most_tables)
+        yield from _question(row, most_rows=most_rows if shown <= most_tables else 0)
     if page.more:
         yield f"- and {count_of(page.more, 'more question')}: [report/tasks.md](<./report/tasks.md>)"
     yield ""
@@ -64,9 +63,11 @@ def _answers(page: FirstPage, most_tables: int) -> Iterable[str]:
         yield from (f"{said}: [with the reasons](<./report/review.md>).", "")
 
 
-def _question(row: QuestionRow, *, with_table: bool) -> Iterable[str]:
+def _question(row: QuestionRow, *, most_rows: int) -> Iterable[str]:
     answer = row.answer
     yield from (f"### {md(answer.id)} {md(answer.state)}: {md(row.asked)}", "")
+    if row.read_as:
+        yield from (f"Read as: {md(row.read_as)}.", "")
     for s in row.sentences:
         refs = ", ".join(f"[{md(i)}](<./report/tasks.html#{summaries.anchor('finding', i)}>)" for i in s.line.findings)
         mark = {"result": "", "robustness": "Robustness: ", "replication": "Other data: ", "open": "Open: "}[
@@ -85,13 +86,15 @@ def _question(row: QuestionRow, *, with_table: bool) -> Iterable[str]:
         task, output = row.figure
         what = clip(f"Figure {answer.id}. {caption(task, output, row)}", 260)
         yield from ([f"![{md(what)}](<{output.link}>)", ""] if output.link else [])
-    if row.table and with_table:
-        task, output = row.table
-        if output.table is not None:
-            yield from (f"{md(clip(f'{task.task.id}: {summaries.output_caption(task, output)}', 140))}", "")
-            header = [md(c.name) or " " for c in output.table.columns[:_COLUMNS]]
-            cells = [[md(clip(shown, 40)) for shown, _ in r[:_COLUMNS]] for r in output.table.rows[:_ROWS]]
-            yield from md_table(header, cells, [c.numeric for c in output.table.columns[:_COLUMNS]])
+    if row.table and most_rows:
+        table = row.table
+        shown = table.rows[:most_rows]
+        cut = f" ({len(shown)} of {count_of(table.total, 'row')})" if len(shown) < table.total else ""
+        what = clip(f"{table.task.task.id}: {summaries.output_caption(table.task, table.output)}", 140)
+        yield from (f"{md(what)}{cut}", "")
+        header = [md(c.name) or " " for c in table.columns]
+        cells = [[md(clip(text, 40)) for text, _ in r] for r in shown]
+        yield from md_table(header, cells, [c.numeric for c in table.columns])
 
 
 def _reading_lines(row: QuestionRow) -> Iterable[str]:
@@ -129,7 +132,7 @@ def _open(page: FirstPage) -> Iterable[str]:
 def _caveats(page: FirstPage) -> Iterable[str]:
     yield from ("## Read with this in mind", "")
     said = [*page.caveats, *(f"Judged by the reviewer: {t}" for t in page.judged)]
-    yield from md_list(map(md, said), "Nothing is known that changes the reading.")
+    yield from md_list(map(md, said), "No caveat was recorded.")
     if page.other_caveats:
         yield from (
             f"{count_of(page.other_caveats, 'more point')} not verified: [report/review.md](<./report/review.md>).",

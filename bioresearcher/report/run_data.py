@@ -44,7 +44,10 @@ MAX_FIGURE_BYTES = 4_000_000
 MAX_TABLE_BYTES = 50_000_000
 MAX_TEXT_CHARACTERS = 4_000
 MAX_CELL = 90
+WHOLE_ROWS = 60
+"""Rows of a table that is shown as a whole."""
 PREVIEW_ROWS = 10
+"""Rows shown of a longer one."""
 PREVIEW_COLUMNS = 14
 
 FileState = Literal["same", "changed", "missing", "refused"]
@@ -191,8 +194,10 @@ def _preview(file: TextIO, delimiter: str) -> tuple[TablePreview | None, str]:
     for row in reader:
         if row:
             total += 1
-            if len(first_rows) < PREVIEW_ROWS:
+            if len(first_rows) < WHOLE_ROWS:
                 first_rows.append(row)
+    if total > WHOLE_ROWS:
+        del first_rows[PREVIEW_ROWS:]
     width = min(len(header), PREVIEW_COLUMNS)
     cells = [[row[i] if i < len(row) else "" for i in range(width)] for row in first_rows]
     columns = tuple(

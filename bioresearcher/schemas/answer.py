@@ -74,7 +74,8 @@ class QuestionAnswer(Value):
     """The state of a question after the run; only what was carried out counts."""
 
     id: str
-    text: str = Field(description="the question in one sentence")
+    text: str = Field(description="the question in one sentence, as it was bound to the data")
+    words: str = Field(default="", description="the words of the objective that ask it")
     state: AnswerState
     why: str = Field(default="", description="why it is not answered, or which part is missing")
     mend: str = Field(default="", description="the line of `dataset.toml` or the flag that settles it")

@@ -207,6 +207,7 @@ def _question(
     return QuestionAnswer(
         id=question.id,
         text=question.text,
+        words=question.words,
         state=state,
         why=why,
         mend=question.mend if not answered_by else "",

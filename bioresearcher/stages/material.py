@@ -18,7 +18,7 @@ from bioresearcher.schemas.question import Question
 from bioresearcher.stages.answers import brief
 from bioresearcher.stages.design_context import DesignContext
 from bioresearcher.text.format import count_of
-from bioresearcher.text.words import content_words, overlap, sentence_texts
+from bioresearcher.text.words import content_words, first_sentences, overlap, sentence_texts
 
 FACT_CHARS: Final = 6_000
 """Characters of all facts together; those of weight 3 are shown up to half as many more."""
@@ -174,7 +174,7 @@ def _column(column: Column) -> Column:
     kept = tuple(v for v in column.levels if column.role == "group" or len(v) <= LEVEL_CHARS)
     left = len(column.levels) - len(kept)
     levels = (*kept, f"({count_of(left, 'long text')})") if left else kept
-    return column.model_copy(update={"levels": levels, "label": _sentences(column.label, LABEL_CHARS)})
+    return column.model_copy(update={"levels": levels, "label": first_sentences(column.label, LABEL_CHARS)})
 
 
 def _papers(papers: Sequence[KnownPaper], wanted: Sequence[str]) -> tuple[KnownPaper, ...]:
@@ -218,9 +218,9 @@ def _papers(papers: Sequence[KnownPaper], wanted: Sequence[str]) -> tuple[KnownP
 def _short(part: KnownPart) -> KnownPart:
     return part.model_copy(
         update={
-            "purpose": "" if part.reuse else _sentences(part.purpose, PART_CHARS),
-            "reuse": _sentences(part.reuse, PART_CHARS),
-            "change": _sentences(part.change, PART_CHARS),
+            "purpose": "" if part.reuse else first_sentences(part.purpose, PART_CHARS),
+            "reuse": first_sentences(part.reuse, PART_CHARS),
+            "change": first_sentences(part.change, PART_CHARS),
             "steps": tuple(map(_step, part.steps)),
         }
     )
@@ -236,10 +236,10 @@ def _step(step: KnownStep) -> KnownStep:
     quotes = (q for q in step.quotes if q[:_SAME] != step.action[:_SAME])
     return step.model_copy(
         update={
-            "action": _sentences(step.action, ACTION_CHARS),
+            "action": first_sentences(step.action, ACTION_CHARS),
             "parameters": step.parameters[:6],
             "software": step.software[:3],
-            "quotes": tuple(_sentences(q, QUOTE_CHARS) for q in quotes)[:1],
+            "quotes": tuple(first_sentences(q, QUOTE_CHARS) for q in quotes)[:1],
         }
     )
 
@@ -291,15 +291,5 @@ def _skill(skill: SkillBrief) -> SkillBrief:
 
 def _proposal(proposal: Proposal) -> Proposal:
     """Return a proposal without the samples concerned, of which there may be hundreds."""
-    reason = _sentences(proposal.reason, REASON_CHARS)
+    reason = first_sentences(proposal.reason, REASON_CHARS)
     return proposal.model_copy(update={"samples": (), "values": (), "levels": (), "reason": reason})
-
-
-def _sentences(text: str, room: int) -> str:
-    """Return the sentences of a text that fit, each whole, and the first in any case."""
-    kept: list[str] = []
-    for sentence in sentence_texts(text):
-        if kept and len(" ".join((*kept, sentence))) > room:
-            break
-        kept.append(sentence)
-    return " ".join(kept)

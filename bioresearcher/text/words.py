@@ -82,6 +82,16 @@ def sentence_texts(text: str) -> list[str]:
     return [kept for kept in (_CITED.sub("", piece) for piece in pieces) if kept]
 
 
+def first_sentences(text: str, room: int) -> str:
+    """The first sentences of a text that fit into so many characters, each whole, and the first in any case."""
+    kept: list[str] = []
+    for sentence in sentence_texts(text):
+        if kept and len(" ".join((*kept, sentence))) > room:
+            break
+        kept.append(sentence)
+    return " ".join(kept)
+
+
 def sentences(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
     """The (start, end) of each sentence of a paragraph, without the space between them.
 

@@ -491,7 +491,7 @@ def _tasks(folder: RunFolder, sandbox: str) -> None:
     for task in tasks:
         folder.write(task, "tasks", task.id, "task.json")
     write_text(folder.path("tasks", "T1", "code.py"), "print('hello')\n")
-    first = _store(folder, "T1", {"differential.tsv": ("table", table(30)), "volcano.png": ("figure", png())})
+    first = _store(folder, "T1", {"differential.tsv": ("table", table(90)), "volcano.png": ("figure", png())})
     second = _store(
         folder,
         "T2",

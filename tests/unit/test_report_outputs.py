@@ -25,13 +25,18 @@ def stored(folder: Path, name: str, data: bytes, kind: str = "table") -> run_dat
 
 
 def test_a_table_shows_its_first_rows_with_aligned_numbers(tmp_path):
-    found = stored(tmp_path, "de.tsv", builder.table(30))
+    found = stored(tmp_path, "de.tsv", builder.table(90))
     assert found.state == "same"
     assert found.link == "./tasks/T1/outputs/de.tsv"
     assert [c.numeric for c in found.table.columns] == [False, True, True, True, True]
-    assert found.table.extent == "first 10 of 30 rows"
+    assert found.table.extent == "first 10 of 90 rows"
     assert found.table.rows[1][1] == ("2.99", "2.99")
     assert found.table.rows[0][3] == ("1.30e-19", "1.3e-19")
+
+
+def test_a_table_of_a_collection_of_gene_sets_is_shown_whole(tmp_path):
+    found = stored(tmp_path, "sets.tsv", builder.table(50))
+    assert (found.table.extent, len(found.table.rows)) == ("50 rows", 50)
 
 
 def test_a_wide_table_shows_its_first_columns(tmp_path):

@@ -196,7 +196,7 @@ def test_both_reports_say_what_matters(kind, every):
         "referability high",
         "the false discovery rate was controlled by the Benjamini-Hochberg procedure at 0.05",
         "found at this place",
-        "first 10 of 30 rows",
+        "first 10 of 90 rows",
         "no proteome data were given",
         "G-REQ-01",
         "GATA3",
