@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from bioresearcher.analysis.alternatives import set_apart, with_alternatives
@@ -15,7 +15,9 @@ from bioresearcher.analysis.endpoints import bind_endpoint
 from bioresearcher.analysis.measures import Ask, measure_of, number_as_measure, outcome_of, several_outcomes
 from bioresearcher.analysis.mentions import Lexicon, is_number, levels_of, mend_line, mend_of
 from bioresearcher.analysis.methods import with_methods
+from bioresearcher.analysis.populations import population_as_contrast
 from bioresearcher.analysis.reading import read_wishes
+from bioresearcher.analysis.scores import not_scored
 from bioresearcher.analysis.sentences import question_text
 from bioresearcher.analysis.terms import endpoints_named, kinds_in, methods_named, word
 from bioresearcher.analysis.unbound import leftovers
@@ -45,11 +47,12 @@ _COMPARES: Final = (
 
 @dataclass(frozen=True)
 class Data:
-    """A data set with the names of its features, and the gene sets at hand."""
+    """A data set with the names of its features, and the gene sets at hand with their genes."""
 
     dataset: Dataset
     genes: frozenset[str] = frozenset()
     sets: tuple[str, ...] = ()
+    members: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
 
 
 def bind_questions(objective: Objective, data: Sequence[Data]) -> Questions:
@@ -164,7 +167,7 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
     if asked and not compared and not by:
         plain = [n for n in columns if not is_number(lexicon.columns[n]) and n not in measure.names]
         population, by, said = (
-            (population, plain[:1], "") if plain else _population_as_contrast(population, weak, lexicon)
+            (population, plain[:1], "") if plain else population_as_contrast(population, weak, lexicon)
         )
         stops += [(said, _NAME_GROUPS)] if said else []
     exposures = [] if listed else [n for n in columns if n not in (outcome, *measure.names)]
@@ -173,7 +176,7 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
     compares = re.search(_COMPARES, ask.words(text))
     alone = measure.kind == "none" and not by and not compared
     if kind == "time to event" and compares and alone:
-        population, by, said = _population_as_contrast(population, weak, lexicon)
+        population, by, said = population_as_contrast(population, weak, lexicon)
         stops += [(said, _NAME_GROUPS)] if said else []
     compared, limits, said = _apart(compared, by, kind, measure, lexicon)
     population = (*population, *(f for f in limits if f.text not in [p.text for p in population]))
@@ -190,6 +193,8 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
         described = r"(?i)kaplan|median (?:\w+[\s-]+){0,3}surviv|surviv\w+ (?:of|in)|describe"
         if compares or not re.search(described, ask.words(text)):
             stops.append((kind_words, "name the gene, signature or column"))
+    lost = (not_scored(s, data.members, data.genes) for s, place in wishes.scores if ask.has(text, place))
+    stops += [(why, "name another set") for why in lost if why]
     said = contradiction(contrast, population)
     stops += [(said, "leave out one of the two")] if said else []
     question = Question(
@@ -318,26 +323,6 @@ def _apart(
     return kept, [f for f in limits if f.column not in columns and len(levels_of(lexicon.columns[f.column])) > 1], ""
 
 
-def _population_as_contrast(
-    population: tuple[Filter, ...], weak: set[str], lexicon: Lexicon
-) -> tuple[tuple[Filter, ...], list[str], str]:
-    """Take a level that may be a population as what is compared, where a comparison is asked for and none is named.
-
-    Two such levels may each be either, and the last value says so.
-    """
-    loose = [
-        f
-        for f in population
-        if f.words in weak and len(f.levels) == 1 and len(levels_of(lexicon.columns[f.column])) == 2
-    ]
-    if not loose:
-        return population, [], ""
-    if len({f.column for f in loose}) > 1:
-        either = " and ".join(f"“{f.words}”" for f in loose)
-        return population, [], f"{either} may each be what is compared, or whom it is about"
-    return tuple(f for f in population if f is not loose[0]), [loose[0].column], ""
-
-
 def _with_terms(question: Question, ask: Ask, text: Text, wishes: Wishes, lexicon: Lexicon) -> Question:
     """Add covariates and blocks; `multivariable` without names means all covariates of the data."""
     taken = {question.outcome, question.contrast.column if question.contrast else ""}
@@ -350,7 +335,9 @@ def _with_terms(question: Question, ask: Ask, text: Text, wishes: Wishes, lexico
     if wishes.adjust_all and not adjust and question.kind != "association" and len(measured) < 2:
         limited = {f.column for f in question.population}
         adjust = [c.name for c in lexicon.columns.values() if c.role == "covariate" and c.name not in taken | limited]
-    return question.model_copy(update={"adjust": tuple(adjust), "blocks": tuple(blocks)})
+    scores = tuple(s for s, place in wishes.scores if ask.has(text, place))
+    adjust += [s.name for s in scores]
+    return question.model_copy(update={"adjust": tuple(adjust), "blocks": tuple(blocks), "scores": scores})
 
 
 def unit_of(dataset: Dataset) -> str:
@@ -377,7 +364,7 @@ def pair_column(dataset: Dataset) -> str:
 def _unsure(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
     """Readings that decide the question and of which nobody is sure."""
     matrix = dataset.file("expression")
-    needs_matrix = question.measure.kind in ("features", "gene", "signature", "gene sets")
+    needs_matrix = question.measure.kind in ("features", "gene", "signature", "gene sets") or bool(question.scores)
     wanted = {*question.columns}
     named = {f.column for f in question.population} | {question.contrast.column if question.contrast else ""}
     several = question.measure.names if question.measure.kind == "column" and len(question.measure.names) > 1 else ()
@@ -407,7 +394,8 @@ def _lacking(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
     if _of_channels(dataset) and question.kind not in ("difference", "enrichment", "description"):
         why = "each row is a channel of an array, and only differences within an array mean something"
         return [(why, "ask what differs between the two levels")]
-    if question.measure.kind in ("features", "gene", "signature", "gene sets") and dataset.file("expression") is None:
+    of_matrix = question.measure.kind in ("features", "gene", "signature", "gene sets") or question.scores
+    if of_matrix and dataset.file("expression") is None:
         return [
             (f"{dataset.id} has no matrix of measurements (features in rows, samples in columns)", "give the matrix")
         ]
@@ -443,7 +431,7 @@ def _validations(
         return []
     wishes = next(w for d, w in readings if d is other)
     again = _bind(ask, text, other, wishes)
-    return [again.model_copy(update={"compares_with": question.dataset, "adjust": ()})]
+    return [again.model_copy(update={"compares_with": question.dataset, "adjust": (), "scores": ()})]
 
 
 def _with_requirements(
@@ -500,7 +488,16 @@ def _concerned(questions: Sequence[Question], kinds: Sequence[QuestionKind], wis
     if kinds:
         return [n for n, q in enumerate(questions) if q.kind in kinds and not q.compares_with]
     strict = [f for f, _, weak in wishes.filters if not weak]
-    says = wishes.adjust or wishes.blocks or wishes.paired or strict or wishes.methods or wishes.stops or wishes.unbound
+    says = (
+        wishes.adjust
+        or wishes.scores
+        or wishes.blocks
+        or wishes.paired
+        or strict
+        or wishes.methods
+        or wishes.stops
+        or wishes.unbound
+    )
     return [n for n, q in enumerate(questions) if q.kind not in ("description", "structure")] if says else []
 
 
@@ -523,11 +520,13 @@ def _require(question: Question, requirement: Requirement, wishes: Wishes, data:
     if wishes.adjust_all and not question.adjust and not adjust and question.kind in ("time to event",):
         sheet = data.dataset.file("samples")
         adjust = [c.name for c in (sheet.columns if sheet else ()) if c.role == "covariate" and c.name not in taken]
+    scores = [s for s, _ in wishes.scores if s not in question.scores]
     if question.compares_with:
-        adjust = []
+        adjust, scores = [], []
     update: dict[str, object] = {
         "requirements": tuple(dict.fromkeys((*question.requirements, requirement.id))),
-        "adjust": (*question.adjust, *adjust),
+        "adjust": (*question.adjust, *adjust, *(s.name for s in scores)),
+        "scores": (*question.scores, *scores),
         "blocks": (*question.blocks, *blocks),
     }
     strict = [f for f, _, weak in wishes.filters if not weak and f.text not in [p.text for p in question.population]]

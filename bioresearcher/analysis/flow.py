@@ -14,7 +14,8 @@ from bioresearcher.analysis.mentions import canonical, levels_of
 from bioresearcher.analysis.words import forms
 from bioresearcher.audit.tables import Sheet
 from bioresearcher.schemas.columns import as_number
-from bioresearcher.schemas.question import AnalysisSet, Filter, FlowStep, GroupCount, Question
+from bioresearcher.schemas.question import AnalysisSet, Exclusion, Filter, FlowStep, GroupCount, Question
+from bioresearcher.text.visible import one_line
 
 FEWEST: Final = 2
 """Rows in a group, and events, below which nothing can be compared."""
@@ -99,7 +100,10 @@ def analyse(
         question=question.id,
         source=question.dataset,
         start=sheet.rows,
-        filters=tuple(f.text for f in question.population),
+        filters=(
+            *(f.text for f in question.population),
+            *(f"without {out.text}" for out in question.leave_out),
+        ),
         unit=question.unit,
         terms=tuple(n for n in (question.pair, *question.blocks, *question.adjust) if n),
         endpoint=question.endpoint.name if question.endpoint else "",
@@ -110,11 +114,13 @@ def analyse(
     )
     if lost:
         return start.model_copy(update={"problem": f"{question.dataset} has no column {lost[0]!r}"}), rows
-    if samples is not None and question.measure.kind in _MATRIX and sheet.ids:
+    if samples is not None and (question.measure.kind in _MATRIX or question.scores) and sheet.ids:
         have = {s.strip() for s in samples}
         rows.keep(lambda n: sheet.ids[n] in have, "not in the matrix")
     if without:
         rows.keep(lambda n: sheet.labels[n] not in without, "left out by the protocol")
+    for out in question.leave_out:
+        _without(rows, out)
     for one in question.population:
         _filter(rows, one)
     _tumours(rows, question)
@@ -126,6 +132,25 @@ def analyse(
     units = _units(rows, question)
     pairs = _pairs(rows, question)
     return _counted(start, rows, question, events, units, pairs), rows
+
+
+def _without(rows: Rows, out: Exclusion) -> None:
+    """Leave out rows by name and by level; those of which the column is not known stay, and a caution counts them."""
+    cells = rows.cells.get(out.column) if out.levels else None
+    gone = {v.casefold() for v in out.levels}
+    named = {*out.samples}
+    unknown = sum(not cells[n] for n in rows.left) if cells is not None else 0
+    if unknown:
+        rows.cautions.append(f"{unknown} rows stay in of which {out.column} is not known")
+    why = f": {one_line(out.reason.rstrip('.'), 160)}" if out.reason else ""
+
+    def stays(n: int) -> bool:
+        return rows.sheet.labels[n] not in named and (cells is None or cells[n].casefold() not in gone)
+
+    before = len(rows.left)
+    rows.keep(stays, f"{out.text}{why}")
+    if len(rows.left) == before:
+        rows.cautions.append(f"no row is left out by {out.text}")
 
 
 def _filter(rows: Rows, one: Filter) -> None:

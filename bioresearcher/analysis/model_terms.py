@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from bioresearcher.analysis.mentions import Lexicon, Mention
+from bioresearcher.analysis.scores import score_name
 from bioresearcher.analysis.terms import (
     word,
 )
@@ -14,6 +15,8 @@ from bioresearcher.analysis.wishes import (
     close_to,
     ends,
 )
+from bioresearcher.analysis.words import forms
+from bioresearcher.schemas.question import ScoreColumn
 
 _ADJUST: Final = re.compile(
     r"(?i)\b(?:adjust(?:ed|ing|ment|s)?\s+(?:for|by)|controll?(?:ed|ing)?\s+for|account(?:ed|ing|s)?\s+for|"
@@ -121,7 +124,12 @@ def _read_items(wishes: Wishes, lexicon: Lexicon, start: int, end: int, *, block
             wishes.use(tokens.start, tokens.stop)
             continue
         found = lexicon.column_mentions(wishes.text, tokens.start, tokens.stop)
-        if found:
+        score = _score(item, lexicon)
+        if score is not None and (not found or _SCORE_WORDS.search(item)):
+            if score.name not in [s.name for s, _ in wishes.scores]:
+                wishes.scores.append((score, tokens.start))
+            wishes.use(tokens.start, tokens.stop)
+        elif found:
             mention = found[0]
             if mention.problem and asked:
                 wishes.miss(item, mention.problem, tokens.start, "name the column", stops=True)
@@ -132,13 +140,31 @@ def _read_items(wishes: Wishes, lexicon: Lexicon, start: int, end: int, *, block
             wishes.use(tokens.start, tokens.stop)
 
 
+_SCORE_WORDS: Final = re.compile(
+    r"(?i)\s+(?:gene[\s-]set\s+|m?rna\s+|gene\s+)?(?:scores?|expression|signature|levels?|activity)$"
+)
+
+
+def _score(item: str, lexicon: Lexicon) -> ScoreColumn | None:
+    """The column of scores that an item of a list means: only a gene set or gene named exactly as it stands."""
+    name = _SCORE_WORDS.sub("", re.sub(r"(?i)^(?:the|an?)\s+", "", item.strip(" `'\"“”‘’")))
+    name = re.sub(r"(?i)^(?:expression|scores?|levels?|activity)\s+of\s+(?:the\s+)?", "", name).strip("`'\"“”‘’")
+    if name in lexicon.sets:
+        return ScoreColumn(name=score_name(name, lexicon.columns), gene_set=name)
+    if name in lexicon.genes:
+        return ScoreColumn(name=score_name(name, lexicon.columns, gene=True), gene=name)
+    return None
+
+
 def _miss_term(wishes: Wishes, lexicon: Lexicon, item: str, place: int) -> None:
     item = re.sub(r"(?i)^\s*(?:the|an?)\s+", "", item)
+    named = [n for n in lexicon.sets if {*forms(item)} <= {*forms(n.replace("_", " "))}][:3] if forms(item) else []
+    hint = f"for the score of a gene set, write its name: {' or '.join(named)}" if named else ""
     wishes.miss(
         item,
         "no column of the data holds it, so nothing can be adjusted for it",
         place,
-        close_to(item, lexicon.columns),
+        hint or close_to(item, lexicon.columns),
     )
 
 

@@ -244,3 +244,23 @@ def _range(name: str, op: str, tail: str, low: float, high: float | None, words:
         return Filter(column=name, most=low, below=True, words=words)
     at_least = op in ("at least", "≥", ">=", "aged", "") or "older" in tail or "more" in tail or "above" in tail
     return Filter(column=name, least=low, above=not at_least, words=words)
+
+
+def population_as_contrast(
+    population: tuple[Filter, ...], weak: set[str], lexicon: Lexicon
+) -> tuple[tuple[Filter, ...], list[str], str]:
+    """Take a level that may be a population as what is compared, where a comparison is asked for and none is named.
+
+    Two such levels may each be either, and the last value says so.
+    """
+    loose = [
+        f
+        for f in population
+        if f.words in weak and len(f.levels) == 1 and len(levels_of(lexicon.columns[f.column])) == 2
+    ]
+    if not loose:
+        return population, [], ""
+    if len({f.column for f in loose}) > 1:
+        either = " and ".join(f"“{f.words}”" for f in loose)
+        return population, [], f"{either} may each be what is compared, or whom it is about"
+    return tuple(f for f in population if f is not loose[0]), [loose[0].column], ""

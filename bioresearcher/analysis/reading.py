@@ -110,7 +110,10 @@ def _read_features(wishes: Wishes, lexicon: Lexicon) -> None:
     columns = lexicon.column_mentions(text)
     genes = {m.first for m in lexicon.gene_mentions(text) if _MEASURED.match(text.raw[text.tokens[m.end - 1].end :])}
     taken = {n for m in columns for n in range(m.first, m.end)} - genes
-    wishes.sets = lexicon.set_mentions(text)
+    adjusted = {s.gene_set for s, _ in wishes.scores}
+    wishes.sets = [
+        m for m in lexicon.set_mentions(text) if m.name not in adjusted or not {*range(m.first, m.end)} <= wishes.used
+    ]
     for mention in lexicon.gene_mentions(text):
         behind = text.raw[text.tokens[mention.end - 1].end :]
         if _ALTERED.match(behind) and mention.first not in taken:

@@ -24,6 +24,8 @@ def question_text(question: Question) -> str:
     parts = [_core(question)]
     if question.population:
         parts.append(f"only where {' and '.join(f.text for f in question.population)}")
+    if question.leave_out:
+        parts.append(f"without {', '.join(out.text for out in question.leave_out)}")
     if question.pair:
         parts.append(f"paired by {question.pair}")
     if question.blocks:
@@ -35,6 +37,8 @@ def question_text(question: Question) -> str:
         parts.append(f"by {' and '.join(named)}")
     if question.derived:
         parts.append(", ".join(f"{d.name} read from {d.source}" for d in question.derived))
+    if question.scores:
+        parts.append(", ".join(f"{s.name} being {s.text}" for s in question.scores))
     where = f" ({question.dataset})" if question.dataset else ""
     return f"{'; '.join(parts)}{where}."
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +11,7 @@ from bioresearcher.analysis.bench_tables import bench_table
 from bioresearcher.analysis.derived import sheet_of, with_derived
 from bioresearcher.analysis.flow import Rows, analyse
 from bioresearcher.analysis.flow_figure import flow_svg
+from bioresearcher.analysis.scores import members, scored, shared_genes, without_scores
 from bioresearcher.audit.tables import Sheet, read_names, read_sheet
 from bioresearcher.errors import InputError
 from bioresearcher.runfolder import safe_name, write_text
@@ -50,6 +51,7 @@ def make_sets(questions: Questions, datasets: Sequence[Dataset], folder: Path) -
     """
     known = {d.id: d for d in datasets if d.analysis_of is None}
     prepared = {d.prepared_from: d for d in known.values() if d.prepared_from}
+    genes = members(datasets) if any(q.scores for q in questions.questions) else {}
     settled: list[Question] = []
     sets: list[AnalysisSet] = []
     made: dict[str, Dataset] = {}
@@ -63,7 +65,7 @@ def make_sets(questions: Questions, datasets: Sequence[Dataset], folder: Path) -
         question = with_batches(question.model_copy(update={"dataset": dataset.id}), dataset)
         try:
             held = made.get(dataset.id, dataset)
-            found, holder = _make(question, held, folder)
+            found, holder = _make(question, held, folder, genes)
         except InputError as error:
             found = AnalysisSet(id=question.id, question=question.id, source=dataset.id, problem=error.message)
             holder = None
@@ -89,7 +91,9 @@ def with_batches(question: Question, dataset: Dataset) -> Question:
     return question.model_copy(update={"blocks": (*question.blocks, batch.name)})
 
 
-def _make(question: Question, dataset: Dataset, folder: Path) -> tuple[AnalysisSet, Dataset | None]:
+def _make(
+    question: Question, dataset: Dataset, folder: Path, genes: Mapping[str, tuple[str, ...]]
+) -> tuple[AnalysisSet, Dataset | None]:
     """Make one set: the set, and the data set that holds it (None when it cannot be analysed)."""
     listed = dataset.rows_are("study") if question.kind == "synthesis" else None
     if question.model == "mutation frequencies":
@@ -114,7 +118,11 @@ def _make(question: Question, dataset: Dataset, folder: Path) -> tuple[AnalysisS
         found = found.model_copy(update={"problem": problem})
         rows = None
     else:
-        found, rows = analyse(question, sheet, names.samples if names else None)
+        samples = names.samples if names else None
+        if question.scores:
+            found, sheet, rows = _with_scores(question, dataset, sheet, samples, genes)
+        else:
+            found, rows = analyse(question, sheet, samples)
     if found.problem:
         return found, None
     same_kind = any(q.kind == question.kind for q in dataset.questions)
@@ -126,6 +134,34 @@ def _make(question: Question, dataset: Dataset, folder: Path) -> tuple[AnalysisS
         question = single
     copy = _write(question, dataset, sheet, rows, folder / question.id)
     return found.model_copy(update={"population": copy.id}), copy
+
+
+def _with_scores(
+    question: Question,
+    dataset: Dataset,
+    sheet: Sheet,
+    samples: Sequence[str] | None,
+    genes: Mapping[str, tuple[str, ...]],
+) -> tuple[AnalysisSet, Sheet, Rows]:
+    """Choose the rows of a question with columns of scores: first its rows, then the scores within them."""
+    found, rows = analyse(without_scores(question), sheet, samples)
+    if found.problem:
+        return found, sheet, rows
+    if not sheet.ids or dataset.file("expression") is None:
+        problem = f"{dataset.id} has no matrix whose samples its sheet names, so nothing can be scored"
+        return found.model_copy(update={"problem": problem}), sheet, rows
+    made = scored(question.scores, dataset, [sheet.ids[n] for n in rows.left], genes)
+    if problem := "; ".join(m.problem for m in made.values() if m.problem):
+        return found.model_copy(update={"problem": problem}), sheet, rows
+    added = {name: [one.cells.get(i, "") for i in sheet.ids] for name, one in made.items()}
+    sheet = replace(sheet, columns={**sheet.columns, **added})
+    found, rows = analyse(question, sheet, samples)
+    scale = (dataset.file("expression") or dataset.files[0]).scale or ""
+    cautions = [*found.cautions, *shared_genes(question, genes)]
+    if scale in ("counts", "linear"):
+        cautions.append(f"the scores are of values that are no logarithms ({scale})")
+    scores = tuple(m.made for m in made.values() if m.made is not None)
+    return found.model_copy(update={"scores": scores, "cautions": tuple(cautions)}), sheet, rows
 
 
 def _sequenced(dataset: Dataset, listed: DataFile) -> int:
@@ -148,6 +184,8 @@ def _is_whole(question: Question, sheet: Sheet, rows: Rows) -> bool:
     """True if a question asks for the rows and cells of the data set as they are: only unknown ones are left out."""
     if (
         question.derived
+        or question.scores
+        or question.leave_out
         or not sheet.sample_column
         or question.population
         or (question.endpoint and question.endpoint.censored_time_column)
@@ -242,14 +280,18 @@ def _column(question: Question, known: Column | None, name: str, *, plain: bool)
         role = "unit"
     elif name in question.blocks:
         role = "batch"
-    elif name in question.adjust or (question.measure.kind == "column" and name in question.measure.names):
+    elif (
+        name in question.adjust
+        or name in {s.name for s in question.scores}
+        or (question.measure.kind == "column" and name in question.measure.names)
+    ):
         role = "covariate"
     elif name == question.outcome:
         role = "group" if known is not None and known.role in ("group", "event") else "covariate"
     return ColumnSpec.model_validate(
         {
             "role": role,
-            "label": known.label if known else "",
+            "label": known.label if known else next((s.text for s in question.scores if s.name == name), ""),
             "aliases": known.aliases if known else (),
             "case": case if control is not None else None,
             "control": control if case is not None else None,
@@ -288,6 +330,7 @@ def flow_rows(found: AnalysisSet) -> list[tuple[str, str, str]]:
     rows = [("step", "left out", "left"), ("all rows", "", str(found.start))]
     rows += [(s.reason, str(s.left_out), str(s.left)) for s in found.flow]
     rows.append(("analysed", "", str(found.n)))
+    rows += [(s.text, str(found.n - s.scored), str(s.scored)) for s in found.scores]
     if found.covariates:
         happened = f" ({found.complete_events} events)" if found.complete_events is not None else ""
         reason = f"complete in the covariates {', '.join(found.covariates)}{happened}"

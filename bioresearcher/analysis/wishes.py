@@ -14,7 +14,7 @@ from bioresearcher.analysis.terms import (
     word,
 )
 from bioresearcher.analysis.words import Text
-from bioresearcher.schemas.question import Filter, Unbound
+from bioresearcher.schemas.question import Filter, ScoreColumn, Unbound
 
 STRONG: Final = frozenset({"versus", "vs", "v", "against", "compared", "than", "relative", "minus"})
 """Words that compare what stands on both sides of them."""
@@ -78,6 +78,7 @@ class Wishes:
     columns: list[Mention] = field(default_factory=list)
     adjust: list[tuple[str, int]] = field(default_factory=list)
     adjust_all: bool = False
+    scores: list[tuple[ScoreColumn, int]] = field(default_factory=list)
     blocks: list[tuple[str, int]] = field(default_factory=list)
     paired: str = ""
     endpoints: list[Named] = field(default_factory=list)

@@ -11,7 +11,9 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
+from typing import Final
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
@@ -403,3 +405,40 @@ def _cells(tables: Iterable[OutputTable], statement: str) -> Iterator[float]:
             if large and row[0].strip() not in words:
                 continue
             yield from (value for value in map(to_number, row) if value is not None and math.isfinite(value))
+
+
+def in_other_units(number: float) -> Iterator[float]:
+    """Yield a number as it may be written otherwise: in per cent, in thousands, as the rest of a whole, as a change."""
+    yield from (number, 100 * number, number / 100, 1_000 * number, number / 1_000)
+    yield from (1 - number, 100 - number, 100 * (1 - number), 100 * (number - 1))
+
+
+def of_two(one: float, other: float) -> Iterator[float]:
+    """Yield what plain arithmetic makes of two numbers: sum, difference, share, multiple, change in per cent."""
+    yield from (one + other, one - other, 100 * (one - other))
+    if other:
+        yield from (one / other, 100 * one / other, 100 * (one - other) / other)
+
+
+MOST_OPERANDS: Final = 8
+"""Numbers of a sentence that are added, divided and so on, two by two."""
+
+
+def follows(number: WrittenNumber, finding: Finding) -> bool:
+    """Tell whether a number of a finding's statement follows from the finding's own values.
+
+    It is the length of a list among them, a share or decimal in another unit, or what two values give that the
+    statement itself states: of values that are not said, some two give nearly any number.
+    """
+    lengths = {float(len(v)) for v in finding.values.values() if isinstance(v, list | dict)}
+    forms = [number, _without_percent(number)] if "%" in number.text else [number]
+    own = list(dict.fromkeys(numbers_of(dict(finding.values))))
+    if any(form.value in lengths for form in forms[:1]):
+        return True
+    digits = re.sub(r"[^\d]", "", re.split(r"[eE×x]", number.text)[0]).lstrip("0")
+    several = len(digits) > 1 and ("%" in number.text or "." in number.text)
+    if several and any(form.rounds(v) for a in own for v in in_other_units(a) for form in forms):
+        return True
+    said = [n for n in numbers_in(without_dates(finding.statement)) if n != number]
+    operands = [v for v in own if any(n.rounds(v) for n in said)][:MOST_OPERANDS]
+    return any(form.rounds(v) for a, b in permutations(operands, 2) for v in of_two(a, b) for form in forms)

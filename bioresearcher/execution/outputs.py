@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from bioresearcher.execution.output_tables import (
     OutputTable,
     TableError,
     empty_columns,
+    follows,
     may_be_empty,
     numbers_in,
     numbers_of,
@@ -33,6 +35,11 @@ from bioresearcher.schemas.execution import Artifact, DryLabTask, Finding, Outco
 from bioresearcher.text.format import listing
 
 MAX_TEXT_BYTES = 5_000_000
+_SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
+_GOES_ON = re.compile(
+    r"(?:This|That|These|Those|It|They|Both|Thus|So|Hence|Therefore|Accordingly|Consequently|Of (?:these|them|those))\b"
+)
+"""Beginnings of sentences that go on from the one before."""
 
 
 @dataclass(frozen=True)
@@ -125,26 +132,55 @@ class Known:
 def _told(findings: Sequence[Finding], known: Known) -> tuple[tuple[Finding, ...], list[str], list[str]]:
     """Return the findings, the problems of those that state what nothing computed, and the sentences left out.
 
-    Where the values stand and only some numbers of the sentence have no source, the sentence alone is left out: code
-    that computes the right values needs no repair.
+    Where the values stand and only some numbers of a sentence neither have a source nor follow from the values, the
+    sentence alone is left out: code that computes the right values needs no repair.
     """
     told: list[Finding] = []
     problems, struck = [], []
     for finding in findings:
-        lacking = known.lacking(finding)
-        computed = [f"{k} = {v}" for k, v in finding.values.items() if isinstance(v, int | float | str)]
-        some = {n.text for n in numbers_in(without_dates(finding.statement))} - {*lacking}
-        said = f"the finding {finding.statement[:120]!r} states {listing(lacking, 12)}, which is neither among its "
+        numbers = {n.text: n for n in numbers_in(without_dates(finding.statement))}
+        lacking = tuple(t for t in known.lacking(finding) if t not in numbers or not follows(numbers[t], finding))
+        said = f"the finding {finding.statement[:400]!r} states {listing(lacking, 12)}, which is neither among its "
         said += "values nor in a table, input or parameter of this task"
-        if lacking and some and any(True for _ in numbers_of(dict(finding.values))):
+        if lacking and {*numbers} - {*lacking} and any(True for _ in numbers_of(dict(finding.values))):
             struck.append(f"a sentence was left out, its values stand: {said}")
-            text = f"{'; '.join(computed[:12])} (its sentence is left out: it states a number that nothing computed)"
-            told.append(finding.model_copy(update={"statement": text}))
+            told.append(finding.model_copy(update={"statement": _without(finding, lacking)}))
             continue
         if lacking:
             problems.append(said)
         told.append(finding)
     return tuple(told), problems, struck
+
+
+def _without(finding: Finding, lacking: Collection[str]) -> str:
+    """Write a finding without the sentences that state some numbers, or that go on from these; else by its values."""
+    kept: list[str] = []
+    before = False
+    for sentence in _SENTENCES.split(finding.statement.strip()):
+        wrong = any(n.text in lacking for n in numbers_in(without_dates(sentence)))
+        before = wrong or (before and bool(_GOES_ON.match(sentence)))
+        kept += [] if before else [sentence]
+    why = f"states {listing(tuple(lacking), 12)}, which nothing computed"
+    if kept:
+        return f"{' '.join(kept)} (a sentence is left out: it {why})"
+    computed = [f"{k} = {v}" for k, v in finding.values.items() if isinstance(v, int | float | str)]
+    return f"{'; '.join(computed[:12])} (its sentence is left out: it {why})"
+
+
+def struck_sentences(
+    task: DryLabTask, folder: Path, *, inputs: Mapping[str, Path] | None = None, source: str = ""
+) -> tuple[str, ...]:
+    """Return the sentences of findings that a run's check would leave out or refuse, each with its numbers.
+
+    For a warning before anything is registered: `folder` holds what a rehearsal wrote. Outputs that are not there or
+    cannot be read say nothing here.
+    """
+    checks = [_check_file(o, folder / o.file) for o in task.outputs if (folder / o.file).is_file()]
+    tables = [check.table for check in checks if check.table is not None]
+    findings = tuple(f for check in checks for f in check.findings)
+    known = Known(tables, dict(task.parameters), given_numbers(task, inputs or {}), declared_bounds(source))
+    _, problems, struck = _told(findings, known)
+    return (*problems, *struck)
 
 
 def _unsupported_text(

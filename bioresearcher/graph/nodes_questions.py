@@ -10,6 +10,7 @@ from langgraph.runtime import Runtime
 
 from bioresearcher.analysis.bind import Data, bind_questions
 from bioresearcher.analysis.derived import sheet_of
+from bioresearcher.analysis.scores import members
 from bioresearcher.analysis.sentences import questions_lines
 from bioresearcher.analysis.sets import SETS, Made, make_sets
 from bioresearcher.audit.tables import Sheet, read_names, read_sheet
@@ -117,6 +118,7 @@ def _settled(question: Question, reason: str, *, never: bool) -> Question:
 def _sources(datasets: Sequence[Dataset]) -> list[Source]:
     """Data sets with the names of their features, all gene sets at hand, and their sample sheets."""
     sets = tuple(name for d in datasets for f in d.files for name in f.entries)
+    genes = members(datasets)
     found = []
     for dataset in datasets:
         try:
@@ -127,7 +129,8 @@ def _sources(datasets: Sequence[Dataset]) -> list[Source]:
             sheet = sheet_of(read_sheet(dataset), names)
         except InputError:
             sheet = Sheet()
-        found.append(Source(Data(dataset, frozenset(names.features) if names else frozenset(), sets), sheet))
+        features = frozenset(names.features) if names else frozenset()
+        found.append(Source(Data(dataset, features, sets, genes), sheet))
     return found
 
 

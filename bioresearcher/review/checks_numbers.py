@@ -80,6 +80,10 @@ _AFTER: Final = re.compile(
 )
 
 
+_DRAWN: Final = re.compile(r"\b(?:re)?(?:shuffle[ds]?|permuted|simulated|resampled|bootstrap(?:ped)?)\b", re.IGNORECASE)
+"""Words between a number and its things that make these things of the plan, such as shuffled columns."""
+
+
 class UnseenStatement(NamedTuple):
     """A sentence with the numbers in it that stand in nothing seen, and the place that it stands in."""
 
@@ -162,6 +166,8 @@ def stated_numbers(sentence: str) -> tuple[str, ...]:
             if _PLANNED.search(sentence[max(0, match.start() - 40) : match.start()]) or _AFTER.match(
                 sentence, match.end()
             ):
+                continue
+            if pattern is _COUNT and _DRAWN.search(match[0]):
                 continue
             for name, text in match.groupdict().items():
                 if name in ("n", "m") and text and (pattern not in (_COUNT, _OF) or _value(text) >= LEAST):

@@ -222,9 +222,18 @@ def flexible_threshold(view: CheckedProtocol) -> Iterator[CheckHit]:
             )
 
 
+_SEEDED = re.compile(
+    r"\b(?:default_rng|RandomState|SeedSequence|(?:manual_|set\.|random\.)?seed|Random)\(\s*(?!None\b)[\w(-]"
+    r"|\b(?:random_state|seed)\s*=\s*(?!None\b)[\w(]"
+)
+"""A seed that code sets: an argument that is there and is not None."""
+
+
 def no_seed(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Random procedures without a seed anywhere in the protocol."""
-    if SEED.search(view.text):
+    """Random procedures without a seed anywhere in the protocol or its script."""
+    p = view.protocol
+    code = (*(d.code for d in p.definitions), *(s.code for part in p.parts for s in part.steps))
+    if SEED.search(view.text) or any(_SEEDED.search(text) for text in code):
         return
     random = [(s, m) for s in view.steps if not s.step.skill and (m := RANDOM.search(s.body))]
     if random:

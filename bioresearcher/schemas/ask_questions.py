@@ -58,6 +58,29 @@ class NewColumn(Value):
     facts: tuple[str, ...] = Field(default=(), description="ids of the facts it rests on")
 
 
+class NewScore(Value):
+    """A covariate, predictor or outcome that is a score of a gene set at hand, or the expression of a gene."""
+
+    dataset: str
+    name: str = Field(description="lower case letters, digits and _; none that the data have")
+    gene_set: str = Field(default="", description="name of the set, copied exactly; empty for a gene")
+    gene: str = Field(default="", description="name of the gene in the matrix; empty for a set")
+
+
+class RowsLeftOut(Value):
+    """Rows that a question is asked without: those with levels of a column, or those that are named.
+
+    Either `words` stand in the objective, a condition or a requirement, or `facts` name what is left out.
+    """
+
+    column: str = Field(default="", description="a column of the data or a new one; empty where samples are named")
+    levels: tuple[str, ...] = Field(default=(), description="levels of the column whose rows are left out")
+    samples: tuple[str, ...] = Field(default=(), description="names of samples, copied exactly")
+    reason: str = Field(description="why they are left out", json_schema_extra=SENTENCE)
+    words: str = Field(default="", description="the words that ask for it, copied exactly; empty where a fact does")
+    facts: tuple[str, ...] = Field(default=(), description="ids of the facts it rests on")
+
+
 class NotHeld(Value):
     """Words that a question does not hold as it is bound, because the data have nothing of the kind."""
 
@@ -73,6 +96,7 @@ class QuestionProposal(Value):
     dataset: str = ""
     requirements: tuple[str, ...] = Field(default=(), description="ids of the requirements that say how it is asked")
     population: tuple[Filter, ...] = ()
+    leave_out: tuple[RowsLeftOut, ...] = ()
     measure: MeasureKind = "none"
     genes: tuple[str, ...] = ()
     gene_sets: tuple[str, ...] = ()
@@ -101,6 +125,7 @@ class QuestionProposals(Value):
     """All questions of an objective, with the columns that they need beside those of the data."""
 
     columns: tuple[NewColumn, ...] = ()
+    scores: tuple[NewScore, ...] = ()
     questions: tuple[QuestionProposal, ...]
     understood: tuple[str, ...] = Field(
         default=(),

@@ -83,6 +83,43 @@ class DerivedColumn(Value):
         return parts[self.field - 1].strip() if 0 < self.field <= len(parts) else ""
 
 
+class ScoreColumn(Value):
+    """A column of numbers that the matrix gives each sample: the score of a gene set, or the expression of a gene.
+
+    It is made on the rows of the question alone, as the skill `signature-scoring` makes scores.
+    """
+
+    name: str
+    gene_set: str = Field(default="", description="the set that is scored; empty for a gene")
+    gene: str = Field(default="", description="the gene, as it is called in the matrix; empty for a set")
+
+    @property
+    def text(self) -> str:
+        """The column in words, such as `the score of HALLMARK_HYPOXIA`."""
+        return f"the score of {self.gene_set}" if self.gene_set else f"the expression of {self.gene}"
+
+
+class Exclusion(Value):
+    """Rows that a question leaves out: those with some levels of a column, or those that are named.
+
+    Rows of which the column is not known stay in.
+    """
+
+    column: str = ""
+    levels: tuple[str, ...] = Field(default=(), description="levels of the column whose rows are left out")
+    samples: tuple[str, ...] = Field(default=(), description="names of rows that are left out, copied exactly")
+    reason: str = Field(default="", description="why they are left out")
+    words: str = Field(default="", description="words of the objective or a requirement that ask for it, if any do")
+    facts: tuple[str, ...] = Field(default=(), description="ids of the facts that it rests on")
+
+    @property
+    def text(self) -> str:
+        """The rows in words, such as `kind = metastasis` or `4 named samples`."""
+        named = f"{len(self.samples)} named sample{'s' if len(self.samples) > 1 else ''}" if self.samples else ""
+        listed = f"{self.column} = {' or '.join(self.levels)}" if self.levels else ""
+        return " and ".join(part for part in (listed, named) if part)
+
+
 class Endpoint(Value):
     """Event and time of a time-to-event question."""
 
@@ -218,6 +255,10 @@ class Question(Value):
     derived: tuple[DerivedColumn, ...] = Field(
         default=(), description="columns among these that the data do not have as such, and how they are read"
     )
+    scores: tuple[ScoreColumn, ...] = Field(
+        default=(), description="columns among these that are made of the matrix: scores of gene sets, single genes"
+    )
+    leave_out: tuple[Exclusion, ...] = Field(default=(), description="rows that are left out, each with the reason")
     blocks: tuple[str, ...] = Field(default=(), description="columns, such as batches, that the model must hold")
     adjust: tuple[str, ...] = Field(default=(), description="columns that the estimate is adjusted for")
     alternatives: tuple[str, ...] = Field(
@@ -237,7 +278,7 @@ class Question(Value):
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the sheet that an analysis of the question reads, without repeats."""
-        named: list[str] = [f.column for f in self.population]
+        named: list[str] = [*(f.column for f in self.population), *(o.column for o in self.leave_out)]
         named += [self.unit, self.outcome, self.pair, *self.blocks, *self.adjust]
         named += [self.contrast.column] if self.contrast else []
         end = self.endpoint
@@ -299,6 +340,24 @@ class GroupCount(Value):
     events: int | None = None
 
 
+class ScoreMade(Value):
+    """A column of scores as it was made for an analysis set, with the genes that it rests on."""
+
+    column: str
+    of: str = Field(description="the gene set or the gene")
+    method: str
+    genes: int = Field(description="genes of the set")
+    measured: int = Field(description="those that the matrix has")
+    used: int = Field(description="those of them that vary and have few missing values")
+    scored: int = Field(description="rows with a score")
+
+    @property
+    def text(self) -> str:
+        """The column with its genes, in one line."""
+        found = f"{self.used} of {self.genes} genes" if self.genes > 1 else "one gene"
+        return f"{self.column}: {self.method} ({self.of}, {found})"
+
+
 class AnalysisSet(Value):
     """The rows and columns on which a question is answered, with the way to them (`flow.json`).
 
@@ -326,6 +385,7 @@ class AnalysisSet(Value):
     control: str | None = None
     levels: tuple[str, ...] = ()
     terms: tuple[str, ...] = Field(default=(), description="columns that a model must hold: pair, blocks, covariates")
+    scores: tuple[ScoreMade, ...] = Field(default=(), description="columns that were made of the matrix")
     complete: int = Field(default=0, description="rows in which all `terms` and measured columns are known")
     complete_events: int | None = None
     complete_groups: tuple[GroupCount, ...] = ()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import Final
 
+from bioresearcher.execution.output_tables import in_other_units, of_two
 from bioresearcher.papers.injection import suspicion
 from bioresearcher.schemas.ask_answer import AnsweredQuestion, CitedFinding, LineDraft
 from bioresearcher.stages.answer_check import MOST_CHARS, advised, caused, why_left_out
@@ -68,11 +69,10 @@ def strange_number(text: str, cited: Sequence[CitedFinding]) -> str:
 def _plain_arithmetic(known: Sequence[float]) -> Iterator[float]:
     """Numbers, in other units, and what two of the first give: sum, difference, share, multiple, change in per cent."""
     for a in known:
-        yield from (a, 2 * a, 100 * a, a / 100, 1_000 * a, a / 1_000, 1 - a, 100 - a, 100 * (1 - a), 100 * (a - 1))
+        yield 2 * a
+        yield from in_other_units(a)
     for a, b in permutations(known[:MOST_NUMBERS], 2):
-        yield from (a + b, a - b, 100 * (a - b))
-        if b:
-            yield from (a / b, 100 * a / b, 100 * (a - b) / b)
+        yield from of_two(a, b)
 
 
 def _numbers_of(finding: CitedFinding) -> Iterator[float]:

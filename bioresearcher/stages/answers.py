@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from bioresearcher.execution.question_check import Asked, answering
@@ -21,6 +22,7 @@ from bioresearcher.schemas.answer import (
 )
 from bioresearcher.schemas.ask_answer import CitedFinding
 from bioresearcher.schemas.base import Requirement
+from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.execution import DryLabTask, Finding, Outcome, TaskRecord
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, Question, Questions, Unbound
@@ -117,12 +119,14 @@ def citable(
     tasks: Sequence[DryLabTask],
     records: Sequence[TaskRecord],
     given: str = "",
+    origins: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[CitedFinding, ...]:
     """Return the findings that an answer may cite, those that answer the question first.
 
     They are of verified tasks that answer it, of later tasks of the same script that serve no other question (its
     controls, its verdict), and estimates of the same relation on the data as `given`, where the question was answered
-    on a prepared copy of them.
+    on a prepared copy of them. `origins` names for each data set the one that its samples come from: only findings on
+    the samples of another are replication.
     """
     done = {r.task_id: r for r in records if r.verified}
     asked = Asked(question, rows)
@@ -142,7 +146,7 @@ def citable(
             told = [order[id(f)] for f in answering(record.findings, asked)]
             rest = [n for n in range(len(cited)) if n not in told] if told else []
             own += [cited[n] for n in told]
-            beside += [cited[n].model_copy(update={"role": _role(cited[n], rows)}) for n in rest]
+            beside += [cited[n].model_copy(update={"role": _role(cited[n], rows, origins)}) for n in rest]
         elif own and task.skill is None and not task.questions:  # later steps of the script: controls, the verdict
             beside += [c.model_copy(update={"role": "robustness"}) for c in cited][:MOST_LATER]
         elif given and not task.questions:
@@ -155,11 +159,35 @@ def citable(
     return (*own, *beside)
 
 
-def _role(finding: CitedFinding, rows: AnalysisSet) -> SentenceRole:
-    if isinstance(finding.values.get("replicated"), bool):
+def origins_of(datasets: Sequence[Dataset]) -> dict[str, str]:
+    """Return for each data set the one that its samples come from: what a set or a prepared copy was made of."""
+    above = {d.id: d.analysis_of or d.prepared_from or d.id for d in datasets}
+    found = {}
+    for name in above:
+        at, seen = name, {name}
+        while (up := above.get(at, at)) not in seen:
+            at = up
+            seen.add(at)
+        found[name] = at
+    return found
+
+
+def is_elsewhere(finding: CitedFinding, rows: AnalysisSet, origins: Mapping[str, str]) -> bool | None:
+    """Tell whether a finding is of other data than a question's; None where it does not say on which data it rests."""
+    place = finding.result.population if finding.result is not None else ""
+    if not place:
+        return None
+    here = {rows.population, rows.source}
+    return place not in here and origins.get(place, place) not in {origins.get(h, h) for h in here}
+
+
+def _role(finding: CitedFinding, rows: AnalysisSet, origins: Mapping[str, str]) -> SentenceRole:
+    """Replication is on other data; other rows of the same data, such as those of another question, are none."""
+    elsewhere = is_elsewhere(finding, rows, origins)
+    if elsewhere or (elsewhere is None and isinstance(finding.values.get("replicated"), bool)):
         return "replication"
-    elsewhere = finding.result is not None and finding.result.population not in ("", rows.population, rows.source)
-    return "replication" if elsewhere else "result"
+    own = finding.result is None or finding.result.population in ("", rows.population, rows.source)
+    return "result" if own else "robustness"
 
 
 def _unbound(words: Unbound) -> str:

@@ -11,20 +11,33 @@ from bioresearcher.analysis.bind import Data, unit_of
 from bioresearcher.analysis.contrasts import NotBoundError, contradiction, contrast_of
 from bioresearcher.analysis.derived import with_derived
 from bioresearcher.analysis.endpoints import censored_time, event_cells
+from bioresearcher.analysis.flow import canonical_cells
 from bioresearcher.analysis.mentions import is_number, levels_of
 from bioresearcher.analysis.methods import with_methods
+from bioresearcher.analysis.scores import not_scored
 from bioresearcher.analysis.terms import methods_named
 from bioresearcher.analysis.wishes import Compared
 from bioresearcher.analysis.words import Text
 from bioresearcher.audit.tables import Sheet
-from bioresearcher.schemas.ask_questions import NewColumn, QuestionProposal
+from bioresearcher.schemas.ask_questions import NewColumn, NewScore, QuestionProposal, RowsLeftOut
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Column
-from bioresearcher.schemas.question import Contrast, DerivedColumn, Endpoint, Filter, Measure, Question
+from bioresearcher.schemas.facts import Fact
+from bioresearcher.schemas.question import (
+    Contrast,
+    DerivedColumn,
+    Endpoint,
+    Exclusion,
+    Filter,
+    Measure,
+    Question,
+    ScoreColumn,
+)
 
 MOST_LEVELS: Final = 12
 """Levels of a new column, at most, for it to hold groups."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_NO_NAME: Final = "the name is taken, or is not of lower case letters, digits and _"
 
 
 @dataclass(frozen=True)
@@ -49,8 +62,8 @@ class Names:
         plain = {name: Column(name=name, dtype="text") for name in sheet.columns}
         return cls(data, sheet, plain | sheet.described)
 
-    def with_columns(self, derived: Iterable[DerivedColumn]) -> Names:
-        """The names with columns that are read off others."""
+    def with_columns(self, derived: Iterable[DerivedColumn], scores: Iterable[ScoreColumn] = ()) -> Names:
+        """The names with columns that are read off others, and with columns of scores."""
         listed = tuple(derived)
         sheet = with_derived(self.sheet, listed)
         made = {}
@@ -58,7 +71,52 @@ class Names:
             levels = sorted({cell for cell in sheet.known.get(one.name, []) if cell})
             few = tuple(levels) if len(levels) <= MOST_LEVELS else ()
             made[one.name] = Column(name=one.name, dtype="text", role="other", levels=few)
+        for score in scores:
+            made[score.name] = Column(name=score.name, dtype="number", role="covariate", label=score.text)
         return replace(self, sheet=sheet, columns={**self.columns, **made})
+
+
+def score_columns(
+    proposed: Iterable[NewScore], sources: Mapping[str, Names]
+) -> tuple[list[tuple[str, ScoreColumn]], list[Refused]]:
+    """Return the columns of scores that can be made, each with its data set, and those that are refused."""
+    found: list[tuple[str, ScoreColumn]] = []
+    refused = []
+    for one in proposed:
+        dataset = one.dataset or (next(iter(sources)) if len(sources) == 1 else "")
+        taken = {c.name for d, c in found if d == dataset}
+        try:
+            found.append((dataset, _score(one, sources.get(dataset), taken)))
+        except NotBoundError as error:
+            refused.append(Refused(f"score {one.name!r}", error.why))
+    return found, refused
+
+
+def _score(one: NewScore, source: Names | None, taken: Collection[str]) -> ScoreColumn:
+    if source is None:
+        raise NotBoundError(f"there is no data set {one.dataset!r} with samples")
+    if not _NAME.fullmatch(one.name) or one.name in taken or one.name in source.columns:
+        raise NotBoundError(_NO_NAME)
+    data = source.data
+    if bool(one.gene_set) is bool(one.gene):
+        raise NotBoundError("give either a gene set or a gene")
+    if one.gene and one.gene not in data.genes:
+        raise NotBoundError(f"there is no gene {one.gene!r} in the matrix of {data.dataset.id}")
+    if one.gene_set and one.gene_set not in data.sets:
+        raise NotBoundError(f"there is no gene set {one.gene_set!r}")
+    made = ScoreColumn(name=one.name, gene_set=one.gene_set, gene=one.gene)
+    if why := not_scored(made, data.members, data.genes):
+        raise NotBoundError(why)
+    return made
+
+
+def coverage_said(column: ScoreColumn, data: Data) -> str:
+    """Say on how many genes a column of scores rests, by the names of the matrix."""
+    if column.gene:
+        return f"Column {column.name} is {column.text} in {data.dataset.id}."
+    genes = data.members.get(column.gene_set, ())
+    here = sum(g in data.genes for g in genes)
+    return f"Column {column.name} is {column.text}: {here} of its {len(genes)} genes are in {data.dataset.id}."
 
 
 def where_said(objective: Objective, words: str) -> str:
@@ -95,7 +153,7 @@ def _column(one: NewColumn, source: Names | None, taken: Collection[str], facts:
     if source is None:
         raise NotBoundError(f"there is no data set {one.dataset!r} with samples")
     if not _NAME.fullmatch(one.name) or one.name in taken or one.name in source.columns:
-        raise NotBoundError("the name is taken, or is not of lower case letters, digits and _")
+        raise NotBoundError(_NO_NAME)
     if one.source not in source.sheet.columns:
         raise NotBoundError(f"there is no column {one.source!r} to read it from")
     by_cells, by_field = bool(one.levels), bool(one.separator) and one.field > 0
@@ -126,7 +184,12 @@ def _column(one: NewColumn, source: Names | None, taken: Collection[str], facts:
 
 
 def bound(
-    proposal: QuestionProposal, before: Sequence[Question], named: Names, derived: Sequence[DerivedColumn]
+    proposal: QuestionProposal,
+    before: Sequence[Question],
+    named: Names,
+    derived: Sequence[DerivedColumn],
+    scores: Sequence[ScoreColumn] = (),
+    facts: Sequence[Fact] = (),
 ) -> Question | str:
     """Return the question that a proposal makes, or the reason why it is refused.
 
@@ -135,28 +198,83 @@ def bound(
         before: The rules' questions of the same words.
         named: The names of its data set, new columns among them.
         derived: The new columns of its data set.
+        scores: The columns of scores of its data set.
+        facts: The facts that rows may be left out for.
     """
     try:
-        question = _made(proposal, named)
+        _not_as_groups(proposal, {s.name for s in scores})
+        question = _made(proposal, named, facts)
     except NotBoundError as error:
         return error.why
     if said := contradiction(question.contrast, question.population):
         return said
+    compared = {*question.contrast.levels} if question.contrast else set()
+    for out in question.leave_out:
+        if question.contrast and out.column == question.contrast.column and (both := compared & {*out.levels}):
+            return f"{' and '.join(sorted(both))} is compared and left out"
     lost = [line for q in before for line in _left_out(q, question) if not q.cannot or len(before) == 1]
     if lost and not proposal.otherwise and not proposal.cannot:
         return f"the rules read {lost[0]}, which it leaves out, and `otherwise` does not say why"
     used = tuple(d for d in derived if d.name in question.columns)
-    return question.model_copy(update={"derived": used})
+    made = tuple(s for s in scores if s.name in question.columns)
+    own = next((s for s in made if s.gene_set and s.gene_set in question.measure.names), None)
+    if own is not None:
+        return f"{own.gene_set} is what is measured, so nothing can be adjusted for it"
+    return question.model_copy(update={"derived": used, "scores": made})
 
 
-def _made(proposal: QuestionProposal, named: Names) -> Question:
+def _not_as_groups(proposal: QuestionProposal, scores: Collection[str]) -> None:
+    """Refuse columns of scores where groups or rows are told by a column: they are made within the rows alone.
+
+    Raises:
+        NotBoundError: One is used so.
+    """
+    places = [*(f.column for f in proposal.population), *(o.column for o in proposal.leave_out), *proposal.blocks]
+    places += [proposal.compared_column, proposal.pair, proposal.unit, proposal.time_column, proposal.event_column]
+    if wrong := next((n for n in places if n in scores), ""):
+        raise NotBoundError(f"{wrong} is a score, which only `adjust`, `columns` and `outcome` take")
+
+
+def _left_out_rows(one: RowsLeftOut, named: Names, facts: Sequence[Fact]) -> Exclusion:
+    """Hold rows that are left out against the data, and against the facts where no words ask for it."""
+    if bool(one.column) is not bool(one.levels) or not (one.levels or one.samples):
+        raise NotBoundError("`leave_out` names neither levels of a column nor samples")
+    if one.column:
+        cells = canonical_cells(named.sheet, one.column) if one.column in named.sheet.columns else []
+        held = {*levels_of(named.columns[one.column]), *cells}
+        if strange := next((v for v in one.levels if v not in held), ""):
+            raise NotBoundError(f"{one.column} has no level {strange!r}")
+    labels = {*named.sheet.labels}
+    if strange := next((s for s in one.samples if s not in labels), ""):
+        raise NotBoundError(f"there is no sample {strange!r}")
+    known = {f.id: f for f in facts if f.dataset == named.data.dataset.id}
+    if lost := next((f for f in one.facts if f not in known), ""):
+        raise NotBoundError(f"there is no fact {lost} of {named.data.dataset.id}")
+    if not one.words and not one.facts:
+        raise NotBoundError("rows are left out for no words of the objective and no fact")
+    if not one.words:
+        said = " ".join(" ".join((known[f].statement, *known[f].rows)) for f in one.facts)
+        wanted = (*one.samples, *one.levels)
+        if strange := next((n for n in wanted if not re.search(rf"(?i)(?<!\w){re.escape(n)}(?!\w)", said)), ""):
+            raise NotBoundError(f"no fact that it cites names {strange!r}")
+    return Exclusion(
+        column=one.column,
+        levels=one.levels,
+        samples=tuple(dict.fromkeys(one.samples)),
+        reason=one.reason,
+        words=one.words,
+        facts=one.facts,
+    )
+
+
+def _made(proposal: QuestionProposal, named: Names, facts: Sequence[Fact]) -> Question:
     """The question with the fields that a proposal sets.
 
     Raises:
         NotBoundError: A name or value is not in the data, or parts of it do not go together.
     """
     columns = named.columns
-    used = [f.column for f in proposal.population]
+    used = [*(f.column for f in proposal.population), *(o.column for o in proposal.leave_out)]
     used += [proposal.time_column, proposal.event_column, proposal.compared_column, proposal.pair, proposal.unit]
     used += [proposal.outcome, *proposal.columns, *proposal.blocks, *proposal.adjust]
     if lost := next((n for n in used if n and n not in columns), ""):
@@ -169,6 +287,7 @@ def _made(proposal: QuestionProposal, named: Names) -> Question:
         text="",
         dataset=named.data.dataset.id,
         population=proposal.population,
+        leave_out=tuple(_left_out_rows(o, named, facts) for o in proposal.leave_out),
         unit=proposal.unit or unit_of(named.data.dataset),
         measure=_measure(proposal, named),
         outcome=proposal.outcome,
@@ -250,7 +369,12 @@ def _left_out(by_rule: Question, found: Question) -> Iterable[str]:
     if by_rule.dataset != found.dataset:
         return
     held = {f.text for f in found.population}
-    yield from (f.text for f in by_rule.population if f.text not in held)
+    gone = {o.column: {*o.levels} for o in found.leave_out}
+    yield from (
+        f.text
+        for f in by_rule.population
+        if f.text not in held and not (f.levels and f.column in gone and not gone[f.column] & {*f.levels})
+    )
     if by_rule.pair and not found.pair:
         yield f"pairs by {by_rule.pair}"
     if by_rule.endpoint and found.endpoint and by_rule.endpoint.event_column != found.endpoint.event_column:

@@ -26,7 +26,15 @@ from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.facts import Fact
 from bioresearcher.schemas.question import DerivedColumn, Question, Questions, Unbound
 from bioresearcher.stages.prompts import ASK_QUESTIONS
-from bioresearcher.stages.question_proposals import Names, Refused, bound, derived_columns, where_said
+from bioresearcher.stages.question_proposals import (
+    Names,
+    Refused,
+    bound,
+    coverage_said,
+    derived_columns,
+    score_columns,
+    where_said,
+)
 
 MOST_CELLS, MOST_SIGNS = 60, 4_000
 """Cells of a column of texts that are shown, and their signs together, for each data set."""
@@ -141,6 +149,9 @@ class Checked:
             if why
         ]
         notes += dict.fromkeys(_read_from(d) for q in self.made for d in q.derived)
+        notes += dict.fromkeys(
+            coverage_said(s, sources[q.dataset].data) for q in self.made for s in q.scores if q.dataset in sources
+        )
         notes += [f"A proposal of the model was refused: {line}." for line in self.told]
         made = Questions(
             questions=questions,
@@ -165,10 +176,15 @@ def checked(
     objective: Objective,
     by_rule: Questions,
     sources: Mapping[str, Source],
-    facts: Iterable[Fact],
+    facts: Sequence[Fact],
 ) -> Checked:
     """Hold proposals against the data; a refused one becomes a question that says why it has no answer."""
-    columns, refused = derived_columns(answer.columns, {i: s.named for i, s in sources.items()}, {f.id for f in facts})
+    named = {i: s.named for i, s in sources.items()}
+    columns, refused = derived_columns(answer.columns, named, {f.id for f in facts})
+    scores, lost = score_columns(
+        answer.scores, {i: n.with_columns(c for d, c in columns if d == i) for i, n in named.items()}
+    )
+    refused += lost
     made: list[Question] = []
     for number, proposal in enumerate(answer.questions, 1):
         source = sources.get(proposal.dataset) or (next(iter(sources.values())) if len(sources) == 1 else None)
@@ -179,7 +195,8 @@ def checked(
         question = _refused(proposal, problem)
         if source is not None and not problem:
             own = [c for d, c in columns if d == source.data.dataset.id]
-            found = bound(proposal, before, source.named.with_columns(own), own)
+            scored = [c for d, c in scores if d == source.data.dataset.id]
+            found = bound(proposal, before, source.named.with_columns(own, scored), own, scored, facts)
             problem = found if isinstance(found, str) else ""
             question = _refused(proposal, problem) if isinstance(found, str) else _settled(found, source, proposal)
         if problem:
@@ -195,7 +212,8 @@ def checked(
 
 def _unsaid(proposal: QuestionProposal, objective: Objective) -> str:
     """The reason why words that a proposal copies cannot be its own; empty where they stand in the objective."""
-    for words in (proposal.words, *(h.words for h in proposal.not_held)):
+    asked_out = (o.words for o in proposal.leave_out if o.words)
+    for words in (proposal.words, *(h.words for h in proposal.not_held), *asked_out):
         if not where_said(objective, words):
             return f"“{words}” stands neither in the objective nor in a condition or requirement"
     known = {r.id for r in objective.requirements}

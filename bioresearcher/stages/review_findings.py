@@ -47,6 +47,7 @@ _IN, _OUT, _SAME = "+ ", "− ", "  "
 _ORDER: Final[tuple[Consequence, ...]] = get_args(Consequence)
 _EVIDENCE: Final = re.compile(r"\b[A-Z]\d+\b")
 _NUMBERED: Final = re.compile(r"[AN](\d+)")
+_OWN_NUMBER: Final = re.compile(r"A(\d{1,3})")
 _STEP: Final = r"\d{1,3}\.\d{1,3}(?!\.?\d)"
 _STEPS: Final = re.compile(rf"\b[Ss]teps?\s+{_STEP}(?:(?:\s*(?:,|and|to|or|–|-)\s*)+{_STEP})*")
 _STYLE: Final = re.compile(
@@ -84,18 +85,29 @@ class NumberedCheck:
     members: tuple[CheckFinding, ...]
 
 
-def numbered_checks(findings: Iterable[CheckFinding]) -> tuple[NumberedCheck, ...]:
-    """Number errors and then warnings `C1`, `C2`, …; those with the same message are one, with all their places."""
+def numbered_checks(
+    findings: Iterable[CheckFinding], before: Iterable[NumberedCheck] = ()
+) -> tuple[NumberedCheck, ...]:
+    """Number errors and then warnings `C1`, `C2`, …; those with the same message are one, with all their places.
+
+    What an earlier version had keeps the number that it had there; others get numbers that none has had.
+    """
+    given = {(c.shown.gate, one_line(c.members[0].message, 300)): c.id for c in before}
+    last = max((int(i[1:]) for i in given.values()), default=0)
     groups: dict[tuple[str, str, str], list[CheckFinding]] = {}
     for finding in findings:
         if finding.severity != "note":
             groups.setdefault((finding.severity, finding.gate, finding.message), []).append(finding)
     ordered = sorted(groups.values(), key=lambda g: g[0].severity != "error")[:MOST_CHECKS]
     numbered = []
-    for number, group in enumerate(ordered, 1):
+    for group in ordered:
+        name = given.get((group[0].gate, one_line(group[0].message, 300)), "")
+        if not name or name in {n.id for n in numbered}:
+            last += 1
+            name = f"C{last}"
         places = listing(dict.fromkeys(f.location for f in group), 6)
         shown = group[0].model_copy(update={"location": places, "message": one_line(group[0].message, 300)})
-        numbered.append(NumberedCheck(f"C{number}", shown, tuple(group)))
+        numbered.append(NumberedCheck(name, shown, tuple(group)))
     return tuple(numbered)
 
 
@@ -122,7 +134,10 @@ def verified(
     first: int = 1,
     most: int = MOST_FINDINGS,
 ) -> tuple[Findings, list[str]]:
-    """Order findings by consequence under new ids from `A<first>`, with quotes and evidence that are there, and notes.
+    """Order findings by consequence, with quotes and evidence that are there, and notes.
+
+    A finding keeps the number that its reviewer gave it, as its later answers name it so; where numbers repeat, are
+    missing or are below `first`, findings are numbered from there.
 
     Quoted words that do not stand in `text` are dropped, and so are ids of looks and facts that are not known. A
     finding against a fact that no look shows, an empty one, a repetition and those beyond `most` are set aside.
@@ -130,7 +145,10 @@ def verified(
     kept: list[RankedFinding] = []
     notes: list[str] = []
     seen: set[tuple[str, str]] = set()
-    for given in sorted(map(_as_wording, findings), key=lambda f: _ORDER.index(f.consequence)):
+    numbers = [int(m[1]) for f in findings if (m := _OWN_NUMBER.fullmatch(f.id.strip()))]
+    own = len({*numbers}) == len(findings) and min(numbers, default=first) >= first
+    named = zip(map(_as_wording, findings), numbers if own else [0] * len(findings), strict=True)
+    for given, number in sorted(named, key=lambda pair: _ORDER.index(pair[0].consequence)):
         said, key = f"A finding at {one_line(given.location, 60) or 'protocol'}", (given.location, given.problem)
         if not title_of(given.problem) or key in seen:
             continue
@@ -146,7 +164,7 @@ def verified(
         if len(kept) == most:
             notes.append(f"{said} is beyond the {most} that are taken: {clip(given.problem, 300)}")
             continue
-        name = f"A{first + len(kept)}"
+        name = f"A{number or first + len(kept)}"
         quoted = given.statement.strip()
         if quoted and not stands_in(quoted, text):
             notes.append(f"{name}: the words it quotes do not stand in the protocol and were dropped.")

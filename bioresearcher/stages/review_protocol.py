@@ -124,7 +124,7 @@ class _Version:
     """A version under review.
 
     `disputed` holds findings of checks with the reviewer's reasons; `moved` the numbers of steps that changed since the
-    version before.
+    version before; `numbered` the findings of checks as they are named.
     """
 
     protocol: Protocol
@@ -136,10 +136,7 @@ class _Version:
     answers: tuple[AnsweredFinding, ...] = ()
     notes: list[str] = field(default_factory=list)
     moved: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def numbered(self) -> tuple[NumberedCheck, ...]:
-        return numbered_checks(self.findings)
+    numbered: tuple[NumberedCheck, ...] = ()
 
     @property
     def errors(self) -> tuple[CheckFinding, ...]:
@@ -172,9 +169,11 @@ class _Review:
     check: Check
     evidence: Evidence = field(default_factory=Evidence)
 
-    async def version(self, protocol: Protocol) -> _Version:
+    async def version(self, protocol: Protocol, versions: Sequence[_Version] = ()) -> _Version:
+        """Check a version; findings of checks keep the numbers that they had in earlier ones."""
         checked, findings = await self.check(protocol)
-        return _Version(checked, self.render(checked), findings)
+        before = [c for v in versions for c in v.numbered]
+        return _Version(checked, self.render(checked), findings, numbered=numbered_checks(findings, before))
 
     def judge(self, first: _Version, review: RankedReview) -> None:
         """Take over a review of the first version."""
@@ -303,7 +302,7 @@ async def _revisions(work: _Review, versions: list[_Version], revise: Revise, lo
             revised, given, moved = await revise(before.protocol, handed, looks)
         except AnswerError as error:
             return f"the author's revision could not be used: {error.message}"
-        after = await work.version(revised)
+        after = await work.version(revised, versions)
         after.moved = moved
         account, shortened = changes(before.text, after.text)
         before.answers, notes = answered(handed, given, changed=bool(account))

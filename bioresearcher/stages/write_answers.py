@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -41,7 +41,7 @@ from bioresearcher.stages.answer_check import why_left_out
 from bioresearcher.stages.answer_claims import significant
 from bioresearcher.stages.answer_objections import objection_to
 from bioresearcher.stages.answer_tables import counts_of, names_of
-from bioresearcher.stages.answers import citable
+from bioresearcher.stages.answers import citable, is_elsewhere, origins_of
 from bioresearcher.stages.fallback import ask_rules, ask_usable, note
 from bioresearcher.stages.prompts import ANSWER_QUESTIONS, COMPARE_PAPERS, JUDGE_SENTENCES
 from bioresearcher.stages.quote_checks import why_not_supported
@@ -89,7 +89,7 @@ class AnswerMaterial:
         """Return the findings that the answer to a question may cite."""
         known = {d.id: d for d in self.datasets}
         given = next((p for i in (rows.population, rows.source) if i in known and (p := known[i].prepared_from)), "")
-        cited = citable(question, rows, self.tasks, self.records, given or "")
+        cited = citable(question, rows, self.tasks, self.records, given or "", origins_of(self.datasets))
         if self.tasks_dir is None:
             return cited
         wanted = {f.id.partition(".")[0] for f in cited}
@@ -178,8 +178,23 @@ async def _written(
     lists = material.named(question, state.tasks)
     values = AnswerQuestionsInput(question=named, why=state.why, findings=findings, named=lists, problems=problems)
     lines, left = await _sentences(caller, values)
+    if not question.compares_with:
+        lines = _in_place(lines, findings, rows, origins_of(material.datasets))
     papers, unread = await _papers(caller, material, question, named, findings, lines)
     return state.model_copy(update={"sentences": lines, "named": lists, "papers": papers, "left_out": (*left, *unread)})
+
+
+def _in_place(
+    lines: Sequence[AnswerLine], findings: Sequence[CitedFinding], rows: AnalysisSet, origins: Mapping[str, str]
+) -> tuple[AnswerLine, ...]:
+    """Call a sentence robustness that calls itself replication, where all it rests on are the same samples."""
+    same = {f.id for f in findings if f.role != "replication" and is_elsewhere(f, rows, origins) is False}
+    return tuple(
+        line.model_copy(update={"role": "robustness"})
+        if line.role == "replication" and {*line.findings} <= same
+        else line
+        for line in lines
+    )
 
 
 async def _sentences(caller: ModelClient, values: AnswerQuestionsInput) -> tuple[tuple[AnswerLine, ...], list[LeftOut]]:

@@ -8,7 +8,7 @@ from bioresearcher.schemas.base import Requirement
 from bioresearcher.schemas.execution import DryLabTask, Finding, Outcome, Result, TaskInput, TaskOutput, TaskRecord
 from bioresearcher.schemas.protocol import Coverage, NotDone, Protocol
 from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, FlowStep, Measure, Question, Questions, Unbound
-from bioresearcher.stages.answers import answer_questions, flow_text
+from bioresearcher.stages.answers import answer_questions, citable, flow_text
 
 TASK = DryLabTask(
     id="T1",
@@ -169,3 +169,26 @@ def test_the_way_to_the_rows_names_those_that_an_adjusted_model_rests_on() -> No
     assert flow_text(whole).endswith("40 analysed, 19 events")
     paired = ROWS.model_copy(update={"terms": ("patient",), "pairs": 20, "complete": 40})
     assert paired.covariates == ()
+
+
+def test_other_rows_of_the_same_data_are_no_replication() -> None:
+    rows = ROWS.model_copy(update={"population": "d-A1"})
+    origins = {"d": "d", "d-A1": "d", "d-A2": "d", "d-ready": "d", "v": "v", "v-A3": "v"}
+    places = ["d-A1", "d-A2", "d-ready", "d", "v", "v-A3", ""]
+    results = [Result(kind="difference", n=40, population=p) for p in places]
+    results = [results[0], *(r.model_copy(update={"kind": "association"}) for r in results[1:])]
+    found = tuple(Finding(statement=f"In {p}.", result=r) for p, r in zip(places, results, strict=True))
+    told = Finding(statement="It replicated.", values={"replicated": True})
+    done = record(Outcome.VERIFIED, findings=(*found, told))
+    cited = citable(question(), rows, (TASK,), (done,), origins=origins)
+    roles = {f.statement: f.role for f in cited}
+    assert roles == {
+        "In d-A1.": "result",
+        "In d-A2.": "robustness",
+        "In d-ready.": "robustness",
+        "In d.": "result",
+        "In v.": "replication",
+        "In v-A3.": "replication",
+        "In .": "result",
+        "It replicated.": "replication",
+    }

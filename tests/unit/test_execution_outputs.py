@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bioresearcher.execution.number_sources import declared_bounds
 from bioresearcher.execution.output_tables import OutputTable, numbers_in, unsupported_numbers
-from bioresearcher.execution.outputs import check_outputs
+from bioresearcher.execution.outputs import check_outputs, struck_sentences
 from bioresearcher.schemas.execution import ColumnRule, DryLabTask, Finding, Outcome, TaskOutput
 
 RULES = (
@@ -305,10 +305,61 @@ def test_a_sentence_with_a_number_that_nothing_computed_is_left_out_and_its_valu
     report = findings_of(tmp_path, made_up, right)
     assert report.outcome is None
     assert [f.statement for f in report.findings] == [
-        "genes = 12; tested = 40 (its sentence is left out: it states a number that nothing computed)",
+        "genes = 12; tested = 40 (its sentence is left out: it states 33, which nothing computed)",
         "The mean of b is 2.5.",
     ]
     assert "states 33" in report.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "Of 32 sets 10 fell and 22 rose.",
+        "10 of 32 sets (31 %) fell.",
+        "Three sets, A, B and C, are the clearest: 3 of 32.",
+        "The share is 0.284, i.e. 28.4 % of the samples.",
+        "The hazard is 25.1 % higher (HR 1.251).",
+    ],
+)
+def test_a_number_that_follows_from_the_findings_own_values_keeps_its_sentence(statement: str, tmp_path: Path) -> None:
+    values = {"sets": 32, "fell": 10, "clearest": ["A", "B", "C"], "share": 0.284, "hr": 1.251}
+    report = findings_of(tmp_path, {"statement": statement, "values": values})
+    assert (report.outcome, report.warnings) == (None, ())
+    assert [f.statement for f in report.findings] == [statement]
+
+
+@pytest.mark.parametrize(
+    ("statement", "number"),
+    [
+        ("Of 32 sets 21 rose.", "21"),
+        ("10 of 32 sets (41 %) fell.", "41 %"),
+        ("Of the sets 42 rose and 10 fell.", "42"),  # 32 + 10, and 32 is not said
+        ("4 of 32 sets are the clearest.", "4"),
+        ("HR 1.251, 35.1 % higher.", "35.1 %"),
+    ],
+)
+def test_a_number_that_follows_from_nothing_said_is_left_out(statement: str, number: str, tmp_path: Path) -> None:
+    values = {"sets": 32, "fell": 10, "clearest": ["A", "B", "C"], "share": 0.284, "hr": 1.251}
+    task_says = findings_of(tmp_path, {"statement": statement, "values": values})
+    assert f"states {number}" in task_says.warnings[0]
+    assert f"it states {number}, which nothing computed" in task_says.findings[0].statement
+
+
+def test_other_sentences_of_a_finding_stand_but_those_that_go_on_from_the_wrong_one(tmp_path: Path) -> None:
+    text = "12 of 40 genes rose. The pilot had 33. So the pilot was smaller. The rule is met with 12 of 40."
+    report = findings_of(tmp_path, {"statement": text, "values": {"genes": 12, "tested": 40}})
+    assert report.findings[0].statement == (
+        "12 of 40 genes rose. The rule is met with 12 of 40. "
+        "(a sentence is left out: it states 33, which nothing computed)"
+    )
+
+
+def test_a_rehearsal_can_ask_which_sentences_would_be_left_out(tmp_path: Path) -> None:
+    task = lib.make_task("findings")
+    assert struck_sentences(task, tmp_path) == ()
+    findings_of(tmp_path, {"statement": "12 of 40 genes, 33 before.", "values": {"genes": 12, "tested": 40}})
+    (said,) = struck_sentences(task, tmp_path)
+    assert "states 33" in said
 
 
 @pytest.mark.parametrize("values", [{}, {"genes": 12}], ids=["no values", "other values"])

@@ -30,7 +30,16 @@ from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import CheckFinding, DisputedCheck, DraftReview, RankedFinding
 from bioresearcher.sources.datasets.load import load_datasets
 from bioresearcher.stages.prompts import CHOOSE_PARTS
-from bioresearcher.stages.review_findings import ONLY_CHANGED, ONLY_NEAR, OUT_NOT_SHOWN, changes, weight_of
+from bioresearcher.stages.review_findings import (
+    ONLY_CHANGED,
+    ONLY_NEAR,
+    OUT_NOT_SHOWN,
+    Evidence,
+    changes,
+    numbered_checks,
+    verified,
+    weight_of,
+)
 from bioresearcher.stages.review_protocol import NOT_JUDGED, Reviewed, ReviewMaterial, review_and_revise
 
 OBJECTIVE = Objective(id="o", text="Does the score mark patients with worse outcome?")
@@ -588,3 +597,28 @@ async def test_findings_on_style_alone_come_last_and_numbers_that_nobody_saw_are
     ]
     assert "seen nowhere: 97" in desk.handed[0][2].problem
     assert found.passed
+
+
+def test_findings_keep_the_numbers_that_their_reviewer_gave_them() -> None:
+    kinds = ("weakens it", "invalidates the result", "wording", "changes the result")
+    given = [finding(k, id=f"A{n}", problem=f"Problem {n}.") for n, k in enumerate(kinds, 1)]
+    kept, _ = verified(given, render(FIRST), FIRST, Evidence())
+    assert [(f.id, f.problem) for f in kept] == [(f"A{n}", f"Problem {n}.") for n in (2, 4, 1, 3)]
+    without, _ = verified(given[1:], render(FIRST), FIRST, Evidence())
+    assert [f.id for f in without] == ["A2", "A4", "A3"], "one that is missing moves no other"
+    for ids in (("N1", "N2"), ("A1", "A1"), ("A3", "A9")):
+        new = [finding(id=i, problem=f"New {i} {n}.") for n, i in enumerate(ids)]
+        kept, _ = verified(new, render(FIRST), FIRST, Evidence(), first=5)
+        assert [f.id for f in kept] == ["A5", "A6"], "numbers that are taken or repeat are given anew"
+
+
+def test_findings_of_checks_keep_their_numbers_over_versions() -> None:
+    def check(message: str, gate: str = "G-X-01") -> CheckFinding:
+        return CheckFinding(gate=gate, severity="error", location="step 1.1", message=message)
+
+    first = numbered_checks([check("one"), check("two"), check("three")])
+    assert [c.id for c in first] == ["C1", "C2", "C3"]
+    second = numbered_checks([check("three"), check("four"), check("two")], first)
+    assert {c.shown.message: c.id for c in second} == {"three": "C3", "four": "C4", "two": "C2"}
+    third = numbered_checks([check("one"), check("five")], [*first, *second])
+    assert {c.shown.message: c.id for c in third} == {"one": "C1", "five": "C5"}

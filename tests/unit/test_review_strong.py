@@ -10,7 +10,7 @@ from strong_protocols import PLANS, known, strong
 from bioresearcher.review.checks import run_checks
 from bioresearcher.review.checks_numbers import stated_numbers, unseen_statements
 from bioresearcher.review.run_context import identifiers_in
-from bioresearcher.schemas.protocol import Protocol
+from bioresearcher.schemas.protocol import Definition, Protocol
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -65,6 +65,9 @@ def test_identifiers_in_the_data_files_are_retrieved(tmp_path) -> None:
         ("Stop if 20 samples or fewer are left.", ()),
         ("The 2 cohorts and 3 series are kept apart.", ()),
         ("With 80 % power 64 patients per arm show it.", ()),
+        ("Test each of the 3,051 probes; 200 shuffled group columns check the count.", ()),
+        ("The 3,051 probes were read; 200 reshuffled columns follow.", ("3,051",)),
+        ("12 mock samples stand beside 200 scrambled cells.", ("12", "200")),
     ],
 )
 def test_only_statements_about_data_have_stated_numbers(sentence: str, numbers: tuple[str, ...]) -> None:
@@ -97,3 +100,45 @@ def test_a_number_that_stands_in_nothing_seen_is_named_with_its_sentence(text: s
     told = [f for f in run_checks(plan, replace(known(), shown=(*SHOWN, "124 samples"))) if f.gate == "G-NUM-01"]
     assert bool(told) is bool(unseen)
     assert not told or "seen nowhere" in told[0].message
+
+
+@pytest.mark.parametrize(
+    ("action", "vague"),
+    [
+        ("Probe sets that name no gene or several are left out.", False),
+        ("The panel is told as one of several exchangeable ones where fewer than 5 probes are stable.", False),
+        ("Of several probes the one with most Present calls stands for the gene, ties by mean.", False),
+        ("Where several rows name one gene, take the row with the highest mean.", False),
+        ("If a patient has several samples, keep the first by name.", False),
+        ("Repeat it with several thresholds.", True),
+        ("Use several samples of each group.", True),
+        ("Wash once or several times.", True),
+        ("Test one or several covariates.", True),
+        ("Take several probes.", True),
+    ],
+)
+def test_several_is_vague_where_an_amount_is_to_be_chosen(action: str, vague: bool) -> None:
+    assert ("G-VAG-02" in gates(says(action))) is vague
+
+
+@pytest.mark.parametrize(
+    ("code", "seeded"),
+    [
+        ("rng = np.random.default_rng(SEED)", True),
+        ("set.seed(7)", True),
+        ("folds = StratifiedKFold(5, shuffle=True, random_state=3)", True),
+        ("random.seed(11)", True),
+        ("rng = np.random.default_rng()", False),
+        ("folds = KFold(5, shuffle=True, random_state=None)", False),
+        ("reseeded = seeds_of(table)", False),
+    ],
+)
+@pytest.mark.parametrize("place", ["step", "definition"])
+def test_a_seed_that_the_script_sets_is_not_asked_for(code: str, seeded: bool, place: str) -> None:
+    action = "Choose the panel by cross-validation; take 5 folds."
+    plan = says(action, skill=None, code=code if place == "step" else "")
+    (part,) = plan.parts
+    plan = plan.model_copy(update={"parts": (part.model_copy(update={"steps": part.steps[:1]}),)})
+    if place == "definition":
+        plan = plan.model_copy(update={"definitions": (Definition(name="folds", text="The folds.", code=code),)})
+    assert ("G-STA-10" in gates(plan, "note")) is not seeded
