@@ -172,7 +172,7 @@ def _copies_of(
     dataset: Dataset, objective: Objective, questions: Sequence[Question], folder: Path, place: str
 ) -> _Made:
     stated = [RULES, place, dataset.id, objective.text, [r.text for r in objective.requirements]]
-    stated += [[q.model_dump(mode="json", include={"contrast", "pair", "derived"}) for q in questions]]
+    stated += [q.model_dump_json(include={"contrast", "pair", "derived"}) for q in questions]
     files = [f.model_dump(mode="json") for f in dataset.files]
     wanted = hashlib.sha256(json.dumps([stated, files], sort_keys=True).encode()).hexdigest()
     record = folder / _RECORDS / f"{place}.json"

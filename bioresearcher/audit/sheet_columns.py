@@ -33,6 +33,7 @@ _NEGATIVE_CODES = (-1.0, -8.0, -9.0, -99.0, -999.0, -9999.0)
 _POSITIVE_CODES = (88.0, 99.0, 888.0, 999.0, 9999.0)
 _PLANNED = ("group", "covariate", "time", "event")
 _MOST_GAPS = 4
+_LEAST_PART = 2
 
 
 def text_facts(material: Material) -> Iterator[FactDraft]:
@@ -388,7 +389,48 @@ def missing_facts(material: Material) -> Iterator[FactDraft]:
             {"samples": n, **{f"missing {name}": m for name, m in list(high.items())[:12]}},
             list(high),
         )
+    yield from _divided(material, cells_of)
     yield from _uneven(material, gaps)
+
+
+def _divided(material: Material, cells_of: Mapping[str, Sequence[str]]) -> Iterator[FactDraft]:
+    """State columns that are never both given, together complete, and named and filled as one variable would be."""
+    known = {name: {i for i, c in enumerate(cells) if not _unknown(c)} for name, cells in cells_of.items()}
+    partly = few_enough([n for n, rows in known.items() if _LEAST_PART <= len(rows) < material.n], material.n, 60)
+    pairs = [
+        (one, other)
+        for one, other in itertools.combinations(partly, 2)
+        if not known[one] & known[other]
+        and len(known[one] | known[other]) == material.n
+        and _one_name(one, other)
+        and _one_scale(*([cells_of[name][i] for i in known[name]] for name in (one, other)))
+    ]
+    if pairs:
+        parts = [f"{one!r} ({len(known[one])}) and {other!r} ({len(known[other])})" for one, other in pairs]
+        more = f" and {len(parts) - 5} more pairs" if len(parts) > 5 else ""
+        yield material.draft(
+            "missingness",
+            2,
+            f"Pairs of columns are never both given and together complete in all {material.n} samples, as if one "
+            f"variable stood under two names: {'; '.join(parts[:5])}{more}.",
+            "Read each pair as one variable where the source means the same, and do not call it incomplete; which of "
+            "the two is given tells the kind of sample.",
+            "sheet_columns.missing_facts",
+            {"samples": material.n, "pairs": len(pairs)},
+            [name for pair in pairs for name in pair],
+        )
+
+
+def _one_name(one: str, other: str) -> bool:
+    """True if one name ends, or begins, with the whole other: `adjacent_tumor_grade` and `tumor_grade`."""
+    short, long = sorted((normal(one), normal(other)), key=len)
+    return long.endswith(f"_{short}") or long.startswith(f"{short}_")
+
+
+def _one_scale(one: Sequence[str], other: Sequence[str]) -> bool:
+    """True if two columns hold numbers, or share a level."""
+    numeric = [all(as_number(c) is not None for c in cells) for cells in (one, other)]
+    return all(numeric) or bool({*one} & {*other})
 
 
 def _unknown(cell: str) -> bool:

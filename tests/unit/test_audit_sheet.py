@@ -374,3 +374,18 @@ def test_barcodes_of_samples_match_those_of_patients(tmp_path: Path) -> None:
     table.to_csv(tmp_path / "expression.tsv", sep="\t")
     fact = the(sheet_facts(load_datasets([tmp_path])[0][0], OBJECTIVE), "identifiers", "three parts of TCGA")
     assert numbers(fact)["match after a change"] == 12
+
+
+def test_one_variable_under_two_names_is_told(tmp_path: Path) -> None:
+    sheet = {
+        "sample": [f"s{i}" for i in range(12)],
+        "tumor_grade": ["1", "2", "3", "2", "1", "2"] + [""] * 6,
+        "adjacent_tumor_grade": [""] * 6 + ["3", "2", "1", "2", "3", "1"],
+        "tumor_site": ["left"] * 6 + [""] * 6,
+        "metastasis_site": [""] * 6 + ["lung"] * 6,
+        "age": ["50", "61"] * 3 + [""] * 6,
+        "age_at_death": ["", "", "", "", "", "70"] + ["71"] * 6,
+    }
+    fact = the(sheet_facts(make(tmp_path, sheet), OBJECTIVE), "missingness", "as if one variable stood under two names")
+    assert "'tumor_grade' (6) and 'adjacent_tumor_grade' (6)" in fact.statement
+    assert numbers(fact) == {"samples": 12, "pairs": 1}, "other words, other levels, and both given are no such pair"
