@@ -68,7 +68,7 @@ class Recomputed:
     @property
     def lines(self) -> tuple[str, ...]:
         """The report, a fact a line."""
-        lost = sum(len(s.numbers) for s in self.nowhere)
+        lost = sum(len(s.numbers) + len(s.shuffled) for s in self.nowhere)
         share = f" ({100 * (self.stated - lost) / self.stated:.1f} %)" if self.stated else ""
         rows = [
             f"came out the same: {len(self.same)} of {len(self.same) + len(self.other)} facts, looks and counts",
@@ -77,7 +77,7 @@ class Recomputed:
         ]
         rows += [f"view made otherwise than in the run, its looks were not run: {name}" for name in self.views]
         rows += [f"came out otherwise: {name}" for name in self.other]
-        rows += [f"found nowhere: {', '.join(s.numbers)} at {s.location}: {s.sentence}" for s in self.nowhere]
+        rows += [f"{s.said} at {s.location}: {s.sentence}" for s in self.nowhere]
         return tuple(rows)
 
 

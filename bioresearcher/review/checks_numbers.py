@@ -84,12 +84,24 @@ _DRAWN: Final = re.compile(r"\b(?:re)?(?:shuffle[ds]?|permuted|simulated|resampl
 """Words between a number and its things that make these things of the plan, such as shuffled columns."""
 
 
+_REHEARSED: Final = re.compile(r"\b(?:rehears|shuffle)", re.IGNORECASE)
+"""Words of a sentence that says where its number was printed."""
+
+
 class UnseenStatement(NamedTuple):
     """A sentence with the numbers in it that stand in nothing seen, and the place that it stands in."""
 
     location: str
     sentence: str
     numbers: tuple[str, ...]
+    shuffled: tuple[str, ...] = ()
+
+    @property
+    def said(self) -> str:
+        """What is wrong with its numbers."""
+        nowhere = f"no fact, look, count or rehearsal shows {listing(self.numbers)}" if self.numbers else ""
+        copies = f"only the rehearsal, on shuffled copies, shows {listing(self.shuffled)}" if self.shuffled else ""
+        return "; ".join(filter(None, (nowhere, copies)))
 
 
 def shown_texts(
@@ -189,23 +201,23 @@ def seen_values(shown: Iterable[str]) -> frozenset[float]:
 def unseen_statements(protocol: Protocol, shown: Sequence[str]) -> tuple[UnseenStatement, ...]:
     """Return the statements about data with numbers that stand in nothing seen, each number once.
 
-    Seen is also what the rehearsal printed. Rounded numbers count as seen, and so does what follows from numbers of the
-    same sentence that were seen. A part (or what is left without it) and its whole (`105 of 115 arrays`) must stand in
-    one text: each alone may be the number of something else.
+    Rounded numbers count as seen, and so does what follows from numbers of the same sentence that were seen. A part (or
+    what is left without it) and its whole (`105 of 115 arrays`) must stand in one text: each alone may be the number of
+    something else. What the rehearsal alone printed is told apart, as its groups and outcomes were shuffled; a sentence
+    that says so states nothing about the data.
     """
     rehearsed = protocol.rehearsal.shown if protocol.rehearsal is not None else ""
-    shown = (*shown, rehearsed)
-    values = seen_values(shown)
-    texts = [frozenset(_value(m[0]) for m in _ANY.finditer(text)) for text in shown]
+    known, every = seen_values(shown), seen_values((*shown, rehearsed))
+    texts = [frozenset(_value(m[0]) for m in _ANY.finditer(text)) for text in (*shown, rehearsed)]
     told: set[float] = set()
     pairs: set[str] = set()
     found = []
     for place, sentence in statements(protocol):
-        stated = stated_numbers(sentence)
-        known = [v for m in _ANY.finditer(sentence) if _is_seen(m[0], values) for v in (_value(m[0]),)]
-        formed = _formed(known[:_TOGETHER])
-        unseen = [t for t in stated if not _is_seen(t, values) and not _is_seen(t, formed) and _value(t) not in told]
-        told |= {_value(t) for t in unseen}
+        stated = [t for t in stated_numbers(sentence) if _value(t) not in told]
+        unseen = [t for t in stated if not _shown(t, sentence, every)]
+        shuffled = [t for t in stated if t not in unseen and not _shown(t, sentence, known)]
+        shuffled = [] if _REHEARSED.search(sentence) else shuffled
+        told |= {_value(t) for t in (*unseen, *shuffled)}
         lone = {_value(t) for t in unseen}
         apart = [
             f"{part} of {whole}"
@@ -214,9 +226,15 @@ def unseen_statements(protocol: Protocol, shown: Sequence[str]) -> tuple[UnseenS
         ]
         unseen += [pair for pair in apart if pair not in pairs]
         pairs |= {*apart}
-        if unseen:
-            found.append(UnseenStatement(place, sentence, tuple(unseen)))
+        if unseen or shuffled:
+            found.append(UnseenStatement(place, sentence, tuple(unseen), tuple(shuffled)))
     return tuple(found)
+
+
+def _shown(text: str, sentence: str, values: frozenset[float]) -> bool:
+    """Return True if a number was seen, or follows from others of its sentence that were."""
+    seen = [v for m in _ANY.finditer(sentence) if _is_seen(m[0], values) for v in (_value(m[0]),)]
+    return _is_seen(text, values) or _is_seen(text, _formed(seen[:_TOGETHER]))
 
 
 def _parts_of_wholes(sentence: str) -> Iterator[tuple[str, str]]:
@@ -257,8 +275,7 @@ def _value(text: str) -> float:
 def marked(protocol: Protocol, shown: Sequence[str]) -> Protocol:
     """Return the protocol with the numbers that stand in nothing seen named among its limitations."""
     said = tuple(
-        f"Not recomputed: {listing(s.numbers)} at {s.location}: no fact, look, count or rehearsal shows it "
-        f"(“{clip(s.sentence, 160)}”)."
+        f"Not recomputed: at {s.location} {s.said} (“{clip(s.sentence, 160)}”)."
         for s in unseen_statements(protocol, shown)[:MOST_MARKED]
     )
     more = tuple(text for text in said if text not in protocol.limitations)
@@ -268,10 +285,9 @@ def marked(protocol: Protocol, shown: Sequence[str]) -> Protocol:
 def unseen_numbers(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Statements about the data with numbers that stand in nothing the author could see."""
     for found in unseen_statements(view.protocol, view.context.shown or ()):
-        message = f"seen nowhere: {listing(found.numbers)} in “{clip(found.sentence, 240)}”"
-        yield CheckHit(
-            found.location, message, "Give the fact, look or count that shows it, correct it, or leave it out."
-        )
+        message = f"{found.said}: “{clip(found.sentence, 240)}”"
+        mend = "Give the fact, look or count that shows it, correct it, or leave it out and let the step print it."
+        yield CheckHit(found.location, message, mend)
 
 
 CHECKS: tuple[Check, ...] = (

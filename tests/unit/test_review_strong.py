@@ -10,7 +10,7 @@ from strong_protocols import PLANS, known, strong
 from bioresearcher.review.checks import run_checks
 from bioresearcher.review.checks_numbers import stated_numbers, unseen_statements
 from bioresearcher.review.run_context import identifiers_in
-from bioresearcher.schemas.protocol import Definition, Protocol
+from bioresearcher.schemas.protocol import Definition, Protocol, Rehearsal
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -99,7 +99,29 @@ def test_a_number_that_stands_in_nothing_seen_is_named_with_its_sentence(text: s
     assert all(f.location == "step 1.1" and f.sentence for f in found)
     told = [f for f in run_checks(plan, replace(known(), shown=(*SHOWN, "124 samples"))) if f.gate == "G-NUM-01"]
     assert bool(told) is bool(unseen)
-    assert not told or "seen nowhere" in told[0].message
+    assert not told or "no fact, look, count or rehearsal shows" in told[0].message
+
+
+@pytest.mark.parametrize(
+    ("text", "shuffled"),
+    [
+        ("7,571 genes pass the filter.", ("7,571",)),
+        ("The smallest set has 97 genes.", ("97",)),
+        ("In the rehearsal, on shuffled groups, 7,571 genes passed.", ()),
+        ("163 of 170 samples are left.", ()),
+    ],
+)
+def test_a_number_that_only_the_rehearsal_printed_is_none_of_the_data(text: str, shuffled: tuple[str, ...]) -> None:
+    plan = says(text)
+    (part,) = plan.parts
+    printed = Rehearsal(ok=True, shown="genes: 7571\nsmallest set: 97\nsamples: 163", sha256="0")
+    plan = plan.model_copy(update={"parts": (part.model_copy(update={"steps": part.steps[:1]}),), "rehearsal": printed})
+    shown = (*SHOWN, "124 samples")
+    found = unseen_statements(plan, shown)
+    assert tuple(n for f in found for n in f.shuffled) == shuffled
+    assert not any(f.numbers for f in found)
+    told = [f for f in run_checks(plan, replace(known(), shown=shown)) if f.gate == "G-NUM-01"]
+    assert [("only the rehearsal, on shuffled copies, shows" in f.message) for f in told] == [True] * bool(shuffled)
 
 
 @pytest.mark.parametrize(
