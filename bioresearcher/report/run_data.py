@@ -542,7 +542,7 @@ def _missing(view: RunView, noted: Iterable[str]) -> tuple[str, ...]:
     settings = view.run.settings
     if not view.papers and settings.get("papers") != []:
         missing.append("No paper: the folder papers holds none.")
-    elif view.papers and not view.reports:
+    elif not view.reports and {p.id for p in view.papers} - {s.paper_id for s in view.screening if not s.kept}:
         missing.append("No report of a paper: the folder reports holds none.")
     if not view.datasets and settings.get("data") != []:
         missing.append("No data set: the folder datasets holds none.")

@@ -213,6 +213,17 @@ def test_a_run_without_papers_is_not_called_incomplete_for_it(folder):
     assert "No paper: the folder papers holds none." in load_view(folder).missing
 
 
+def test_a_run_that_set_all_its_papers_aside_is_not_called_incomplete(folder):
+    for paper in folder.path("reports").glob("*.json"):
+        paper.unlink()
+    assert any("No report of a paper" in said for said in load_view(folder).missing)
+    rows = json.loads(folder.path("screening.json").read_text())
+    kept = [{**row, "kept": False} for row in rows]
+    kept += [{**rows[0], "kept": False, "paper_id": p.id} for p in load_view(folder).papers]
+    folder.path("screening.json").write_text(json.dumps(kept))
+    assert not any("paper" in said.lower() for said in load_view(folder).missing)
+
+
 def test_a_replay_reports_the_run_that_asked(folder):
     before = load_view(folder)
     run = json.loads(folder.path("run.json").read_text())
