@@ -185,6 +185,7 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
         contrast = choose_contrast(wishes, lexicon, compared, by, asked=asked)
     except NotBoundError as error:
         stops.append((error.why, mend_of(data.dataset, error.column, error.mend) if error.column else error.mend))
+    stops += _by_the_event(kind, contrast, lexicon)
     stops += _two_at_once(kind, contrast, compared, by, exposures, wishes, data.dataset)
     contrast, measure = number_as_measure(contrast, measure, lexicon, kind)
     stops += _asks_nothing(kind, ask.words(text))
@@ -278,6 +279,13 @@ def _stopped(question: Question, stops: Sequence[tuple[str, str]], dataset: Data
     if "dataset.toml" in mend and dataset.described_by == "inferred":
         mend += f" (`bioresearcher data show {dataset.given or dataset.root} --write` writes the file to change)"
     return question.model_copy(update={"cannot": why, "mend": mend}) if why else question
+
+
+def _by_the_event(kind: QuestionKind, contrast: Contrast | None, lexicon: Lexicon) -> list[tuple[str, str]]:
+    """The reason why a time to event stops whose groups are those with and without an event."""
+    if kind != "time to event" or contrast is None or lexicon.columns[contrast.column].role not in ("event", "time"):
+        return []
+    return [(f"{contrast.column} is the event itself, and no group whose time to it is compared", "name the groups")]
 
 
 def _two_at_once(

@@ -21,7 +21,56 @@ from bioresearcher.analysis.wishes import (
 from bioresearcher.analysis.words import Text
 from bioresearcher.schemas.question import Filter
 
-_OUT: Final = frozenset({"excluding", "exclude", "excluded", "except", "omitting", "removing", "without", "remove"})
+_LEAVING: Final = (
+    r"exclud(?:e[sd]?|ing)|except(?:ing|\s+for)?|with\s+the\s+exception\s+of|omit(?:s|ted|ting)?|remov(?:e[sd]?|ing)"
+    r"|drop(?:s|ped|ping)?|discard(?:s|ed|ing)?|ignor(?:e[sd]?|ing)|disregard(?:s|ed|ing)?|apart\s+from|aside\s+from"
+    r"|other\s+than|all\s+but|not\s+(?:counting|including|considering|using)|(?:leav(?:es?|ing)|left)\s+(?:out|aside)"
+    r"|(?:set|put)(?:ting)?\s+aside|minus"
+)
+"""Words that leave out what stands behind them."""
+_NEGATION: Final = re.compile(
+    rf"(?i)\b(?P<but>but\s+)?(?:{_LEAVING}|without|lacking|free\s+(?:of|from)|in\s+the\s+absence\s+of|neither|nor|never|non"
+    r"|(?<!or )(?<!whether )not(?!\s+only)|no)[\s(“‘'\"-]*$"
+)
+"""Words right before a level that deny it."""
+_LEFT_OUT: Final = re.compile(
+    r"(?i)^(?:\s+(?:patients?|samples?|tumou?rs?|cases?|arrays?|specimens?|tissues?|cells?|lines?|women|men|disease|ones?))*\s+"
+    r"(?:(?:(?:were|are|is|was|being|be|to\s+be|should\s+be|must\s+be|have\s+been)\s+)?"
+    r"(?:excluded|left\s+out|left\s+aside|omitted|removed|dropped|discarded|ignored|disregarded|set\s+aside|put\s+aside"
+    r"|not\s+(?:included|counted|considered|used|analy[sz]ed)))\b"
+)
+"""Words right behind a level that leave it out."""
+_BETWEEN: Final = (
+    SKIP
+    | NOUNS
+    | PLAIN
+    | frozenset(
+        "any either be been do did does receive received receiving got get given give treated treat undergo undergone"
+        " underwent show showing carry carrying which whom them he she they it as among within as so called".split()
+    )
+)
+"""Words that may stand between a denial and the level that it denies."""
+_MOST_BETWEEN: Final = 8
+
+
+def denial(text: Text, first: int, end: int) -> str:
+    """The words that deny or leave out a level, before or behind it; empty when none do."""
+    behind = _LEFT_OUT.match(text.raw, text.tokens[end - 1].end) or _LEFT_OUT.match(
+        text.raw[text.tokens[end - 1].end :]
+    )
+    if behind:
+        return " ".join(behind[0].split())
+    place = first
+    for _ in range(_MOST_BETWEEN):
+        found = _NEGATION.search(text.raw[: text.tokens[place].start])
+        if found:
+            return " ".join(found[0].split())
+        if place == 0 or text.tokens[place - 1].form not in _BETWEEN:
+            return ""
+        if any(ch in ".;:?!," for ch in text.between(place, place)):
+            return ""
+        place -= 1
+    return ""
 
 
 _REFERENCE: Final = re.compile(
@@ -86,6 +135,7 @@ def read_levels(wishes: Wishes, lexicon: Lexicon, mentions: Sequence[Mention]) -
             wishes.use(place, end)
             continue
         kind = _population(text, chain, wishes.used)
+        problem = problem or _partly_denied(text, chain, levels_of(lexicon.columns[column]))
         compares = len(names) > 1 or (problem and len(chain) > 1)
         others = [c for c in lists if c is not chain and len(c) > 1 and c[0].name != column]
         if compares and (chain in strong or not kind or not others):
@@ -93,6 +143,7 @@ def read_levels(wishes: Wishes, lexicon: Lexicon, mentions: Sequence[Mention]) -
         elif compares:
             compares = False
         wishes.use(place, end)
+        _stop_unclear(wishes, chain, compares=bool(compares))
         if compares:
             syntax = any(t.form in STRONG for t in text.tokens[chain[0].end : chain[1].first])
             reference = named or (names[1] if syntax and len(names) == 2 else "")
@@ -185,10 +236,10 @@ def _reference(text: Text, chain: Sequence[Mention]) -> str:
 def _population(text: Text, chain: Sequence[Mention], used: set[int]) -> str:
     """Limit of the population by some levels: `only`, `without`, `weak` (may be a comparison), or none."""
     first, end = chain[0].first, chain[-1].end
+    if denial(text, first, end):
+        return "without"
     left = ""
     for word_before in text.before(first, 6):
-        if word_before in _OUT:
-            return "without"
         if word_before in BOUND or word_before in PLAIN:
             left = word_before
             break
@@ -204,6 +255,48 @@ def _population(text: Text, chain: Sequence[Mention], used: set[int]) -> str:
     if left and left != "by":
         return "weak"
     return "weak" if ":" in gap and not text.before(first, 1) else ""
+
+
+def _stop_unclear(wishes: Wishes, chain: Sequence[Mention], *, compares: bool) -> None:
+    """Stop where levels neither limit nor are compared, and where a comparison puts levels together."""
+    text, column, place = wishes.text, chain[0].name, chain[0].first
+    if whatever := _WHETHER.search(text.raw[: text.tokens[place].start]):
+        said = f"“{whatever[0].strip()} {text.words(place, chain[-1].end)}”: this limits nothing and is no comparison"
+        wishes.stops.append((said, "leave it out, or say “adjusted for”", place))
+    if compares and (words := _put_together(text, chain)):
+        said = f"“{words}”: levels of {column} are put together, and no column holds them so"
+        wishes.stops.append((said, f"give a column with these groups, or compare two levels of {column}", place))
+
+
+_WHETHER: Final = re.compile(r"(?i)\bwhether(?:\s+or\s+not)?\s+(?:\w+\s+){0,4}?(?:are|is|were|was|be|have|has|had)\s+$")
+_TOGETHER: Final = re.compile(r"(?i)\b(?:together|combined|pooled|merged|jointly|grouped|lumped|taken as one)\b")
+_EITHER: Final = re.compile(r"(?i)^[\s,]*(?:/|-|–|\bor\b|\bto\b)")
+
+
+def _put_together(text: Text, chain: Sequence[Mention]) -> str:
+    """The words of a comparison that puts levels together: `grade 1/2 and grade 3`, `I and II versus III and IV`."""
+    if len({m.level for m in chain}) < 3:
+        return ""
+    words = text.words(chain[0].first, chain[-1].end)
+    kinds = set()
+    for one, other in pairwise(chain):
+        between = text.between(one.end, other.first)
+        strong = {t.form for t in text.tokens[one.end : other.first]} & STRONG
+        kinds.add("strong" if strong else "either" if _EITHER.match(between) else "list")
+    said = text.raw[text.tokens[chain[0].first].start : text.tokens[chain[-1].end - 1].end + 12]
+    return words if len(kinds) > 1 or _TOGETHER.search(said) else ""
+
+
+def _partly_denied(text: Text, chain: Sequence[Mention], levels: Sequence[str]) -> str:
+    """The reason why a list is not understood of which a later level is denied: “A but not B”, “A and non-A”."""
+    for n, mention in enumerate(chain):
+        left = _NEGATION.search(text.raw[: text.tokens[mention.first].start])
+        said = denial(text, mention.first, mention.end)
+        if left and left["but"]:
+            return f"“{left[0].strip()} {text.words(mention.first, mention.end)}” may leave out, or be compared"
+        if n and said and not denial(text, chain[0].first, chain[0].end):
+            return f"“{said} {text.words(mention.first, mention.end)}” stands in a list of {', '.join(levels)}"
+    return ""
 
 
 def read_numbers(wishes: Wishes, lexicon: Lexicon) -> None:
@@ -230,9 +323,23 @@ def read_numbers(wishes: Wishes, lexicon: Lexicon) -> None:
                 wishes.use(places.start, places.stop)
             continue
         low, high = float(match["n"]), float(match["m"]) if match["m"] else None
+        start = mentions[-1].first if mentions else places.start
+        denied = denial(text, start, places.stop) or denial(text, places.start, places.stop)
         words = text.words(numeric[-1].first if numeric else places.start, places.stop)
-        wishes.filters.append((_range(name, op, tail, low, high, words), places.start, False))
+        found = _range(name, op, tail, low, high, words)
+        if denied:
+            if high is not None:
+                wishes.stops.append((f"“{denied} {words}”: a range in the middle is not left out", "", places.start))
+            found = _inverted(found)
+        wishes.filters.append((found, places.start, False))
         wishes.use(numeric[-1].first if numeric else places.start, places.stop)
+
+
+def _inverted(one: Filter) -> Filter:
+    """The other side of a limit: what is left where those beyond it are left out."""
+    if one.least is not None:
+        return Filter(column=one.column, most=one.least, below=not one.above, words=one.words)
+    return Filter(column=one.column, least=one.most, above=not one.below, words=one.words)
 
 
 def _range(name: str, op: str, tail: str, low: float, high: float | None, words: str) -> Filter:
