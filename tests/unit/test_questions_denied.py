@@ -74,6 +74,11 @@ MARKS = "Is MKI67 expression associated with relapse-free survival in patients"
         (f"{MARKS} who did not receive tamoxifen?", "treatment = chemotherapy or untreated"),
         (f"{MARKS} who are not HER2-positive?", "her2 = negative"),
         (f"{MARKS} other than those of grade 3?", "grade = 1 or 2"),
+        (f"{MARKS} after exclusion of stage IV?", "stage = I or II or III"),
+        (f"{MARKS} in all but the grade 1 tumours?", "grade = 2 or 3"),
+        (f"{MARKS} with stage I to III disease?", "stage = I or II or III"),
+        (f"{DIFFERS}, leaving cell lines out?", "sample_type = metastasis or normal or primary"),
+        (f"{DIFFERS}, metastases aside?", "sample_type = cell line or normal or primary"),
         (f"{MARKS} except those older than 70?", "age ≤ 70"),
         (f"{MARKS} no older than 60?", "age ≤ 60"),
         (f"{MARKS}, excluding patients younger than 40?", "age ≥ 40"),
@@ -88,6 +93,33 @@ def test_what_is_denied_or_left_out_is_not_what_is_kept(text: str, population: s
     assert question.cannot == ""
     assert population in [f.text for f in question.population]
     assert "sample" not in (*question.blocks, *question.adjust)
+
+
+@pytest.mark.parametrize(
+    ("words", "adjust"),
+    [
+        ("beyond grade and nodal status", ("grade", "nodes")),
+        ("once grade and age are taken into account", ("grade", "age")),
+        ("independently of TP53 expression and grade", ("grade", "tp53_expression")),
+        ("with age held constant", ("age",)),
+        ("no matter what treatment they got", ("treatment",)),
+        ("without adjusting for age", ()),
+    ],
+)
+def test_covariates_in_other_words(words: str, adjust: tuple[str, ...], data: Data) -> None:
+    question = bound(f"Is MKI67 expression associated with relapse-free survival {words}?", data)
+    assert (question.cannot, question.adjust, question.measure.names) == ("", adjust, ("MKI67",))
+
+
+@pytest.mark.parametrize("words", ["of the same women", "pairing by patient", "within the same patient"])
+def test_pairs_in_other_words(words: str, data: Data) -> None:
+    question = bound(
+        f"Which genes differ between primary tumours and metastases, {words}, leaving cell lines out?", data
+    )
+    assert question.cannot == ""
+    assert question.pair == "patient"
+    assert question.contrast is not None
+    assert {*question.contrast.levels} == {"primary", "metastasis"}
 
 
 def test_neither_nor_denies_both(data: Data) -> None:
@@ -105,6 +137,13 @@ def test_neither_nor_denies_both(data: Data) -> None:
         ("Do stage III-IV patients relapse earlier than stage I-II patients?", "put together"),
         ("Which genes differ between ER-positive and non-ER-positive tumours?", "stands in a list"),
         (f"{MARKS} whether or not they are ER-positive?", "limits nothing"),
+        (f"{MARKS} not given any treatment?", "no level of treatment is named"),
+        (f"{MARKS} free of nodal metastasis?", "not clear whom this leaves out"),
+        ("Which genes differ by ER status in node-negative but not in node-positive patients?", "where it does not"),
+        (
+            "Is TP53 expression related to grade in ER-negative rather than ER-positive tumours?",
+            "compares associations",
+        ),
         ("Which genes distinguish node-negative patients who relapse from those who do not?", "is the event itself"),
     ],
 )
