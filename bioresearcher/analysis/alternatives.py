@@ -123,9 +123,9 @@ def _piece(words: str, question: Question, lexicon: Lexicon) -> list[str]:
         if pattern.search(words):
             return [bound]
     if _OUT.search(words):
-        return [
-            a for a in (_exclusion(f, words, lexicon) for f, _, _ in read_wishes(Text(words), lexicon).filters) if a
-        ]
+        levels = [f for f, _, _ in read_wishes(Text(words), lexicon).filters if f.levels]
+        numbers = [f for f, _, _ in read_wishes(Text(_OUT.sub(" ", words)), lexicon).filters if not f.levels]
+        return [a for a in (_exclusion(f, lexicon) for f in (*levels, *numbers)) if a]
     text = Text(words)
     names = dict.fromkeys(m.name for m in lexicon.column_mentions(text))
     usable = [n for n in names if n not in _taken(question)]
@@ -144,10 +144,10 @@ def _taken(question: Question) -> set[str]:
     return named | ({end.time_column, end.event_column} if end else set())
 
 
-def _exclusion(found: Filter, words: str, lexicon: Lexicon) -> str:
+def _exclusion(found: Filter, lexicon: Lexicon) -> str:
     """An exclusion in the words of the skill: levels as they are written in the data, or a limit.
 
-    Numbers are read as the population that stays, so that “excluding age above 80” names those that leave.
+    Levels are given as those that stay, numbers as those that leave.
     """
     column = lexicon.columns[found.column]
     if found.levels:

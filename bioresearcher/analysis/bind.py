@@ -38,6 +38,7 @@ from bioresearcher.schemas.question import (
 from bioresearcher.text.visible import one_line
 
 _NAME_GROUPS: Final = "name the groups that are compared, such as “differ between A and B”, or their column"
+_ASSOCIATIONS: Final = "it is asked how an association differs between groups, and no analysis compares associations"
 _COMPARES: Final = (
     r"(?i)\b(?:differ\w*|better|worse|longer|shorter|higher|lower|improv\w*|affect\w*|effects?|associat\w*|risk|compar\w*|"
     r"predict\w*|prognos\w*|influenc\w*|impact\w*|relat\w*|link\w*)\b"
@@ -162,6 +163,8 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
     by = [m.name for m in wishes.by if ask.has(text, m.first) and m.name != outcome and not listed]
     if kind == "association" and outcome:
         by = [outcome]
+        other = any(not c.single and c.strong and c.column != outcome for c in compared)
+        stops += [(_ASSOCIATIONS, "ask for each group with “in … only”")] if other else []
         compared = [c for c in compared if c.column == outcome]
     asked = kind in ("difference", "enrichment") or (kind == "prediction" and not timed)
     if asked and not compared and not by:
@@ -185,6 +188,7 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
         contrast = choose_contrast(wishes, lexicon, compared, by, asked=asked)
     except NotBoundError as error:
         stops.append((error.why, mend_of(data.dataset, error.column, error.mend) if error.column else error.mend))
+    stops += _by_the_event(kind, contrast, lexicon)
     stops += _two_at_once(kind, contrast, compared, by, exposures, wishes, data.dataset)
     contrast, measure = number_as_measure(contrast, measure, lexicon, kind)
     stops += _asks_nothing(kind, ask.words(text))
@@ -280,6 +284,13 @@ def _stopped(question: Question, stops: Sequence[tuple[str, str]], dataset: Data
     return question.model_copy(update={"cannot": why, "mend": mend}) if why else question
 
 
+def _by_the_event(kind: QuestionKind, contrast: Contrast | None, lexicon: Lexicon) -> list[tuple[str, str]]:
+    """The reason why a time to event stops whose groups are those with and without an event."""
+    if kind != "time to event" or contrast is None or lexicon.columns[contrast.column].role not in ("event", "time"):
+        return []
+    return [(f"{contrast.column} is the event itself, and no group whose time to it is compared", "name the groups")]
+
+
 def _two_at_once(
     kind: QuestionKind,
     contrast: Contrast | None,
@@ -315,7 +326,7 @@ def _apart(
     lists = [c for c in compared if not c.single]
     scored = kind == "time to event" and measure.kind in ("gene", "signature")
     if scored and any(c.strong for c in lists):
-        return [], [], "it is asked how an association differs between groups, and no analysis compares associations"
+        return [], [], _ASSOCIATIONS
     kept = [] if scored else (lists or ([] if by else [c for c in compared if c.single][:1]))
     spare = [c for c in compared if c not in kept and (c.single or (scored and not c.strong))]
     columns = {c.column for c in kept} | {*by}

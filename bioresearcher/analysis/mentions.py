@@ -39,6 +39,8 @@ _ABSENCE: Final = re.compile(
     r"(?=\s*(?:[.,;:?!)]|$)|\s+(?:and|or|in|at|by|on|after|for|when|if|adjusted|adjusting|it|any)\b)"
 )
 """Words behind a level that compare it with those of whom it is not true."""
+_COUNTED: Final = re.compile(r"(?i)\s*(?:%|[.,]\d|-?\s?(?:years?|months?|weeks?|days?|fold|[cm]m|of)\b)")
+"""Words behind a number that make it an amount, and no level."""
 _GENE: Final = re.compile(r"(?<![\w-])[A-Za-z][A-Za-z0-9]*(?:[-.][A-Za-z0-9]+)*(?![\w-])")
 _NOT_LEVELLED: Final = frozenset({"id", "time", "event"})
 _RANK: Final = {"group": 0, "covariate": 1, "batch": 1, "other": 2, "pair": 3, "unit": 3, "annotation": 4}
@@ -227,7 +229,7 @@ class Lexicon:
             form = forms(level)
             for one in _numerals(form):
                 capitals = 1 < len(level) <= 5 and level.isupper() and level.isalpha()
-                if capitals or self._tells(one):
+                if (capitals and one == form) or self._tells(one):  # a bare 2 is no stage II
                     yield one, column.name, level, capitals
                 for name in called:
                     yield (*name, *one), column.name, level, False
@@ -295,6 +297,7 @@ class Lexicon:
         raw += self._sexes(text)
         raw += self._written_letters(text)
         raw += self._second_poles(text, raw)
+        raw += self._further_numbers(text, raw)
         raw += self._absences(text, raw)
         kept = [m for m in dict.fromkeys(raw) if not any(o.covers(m) for o in raw)]
         return sorted(kept, key=lambda m: (m.first, m.end, m.name))
@@ -357,6 +360,27 @@ class Lexicon:
                 joined = all(t.form in ("and", "or", "versus", "v", "from", "to") for t in text.tokens[one.end : place])
                 if level is not None and joined and level != one.level:
                     yield Mention(place, place + 1, "level", one.name, level)
+
+    def _further_numbers(self, text: Text, known: Sequence[Mention]) -> Iterator[Mention]:
+        """The other numbers of `grade 1, 2 and 3` and `grades 1-2`: levels of the same column by number."""
+        taken = {n for m in known for n in range(m.first, m.end)}
+        for one in known:
+            levels = {forms(v): v for v in levels_of(self.columns[one.name])}
+            if not one.level or not (forms(one.level)[-1].isdigit() or forms(one.level)[-1] in ROMAN):
+                continue
+            at = one.end
+            while at < len(text.tokens):
+                if text.tokens[at].form in ("and", "or", "to") and at + 1 < len(text.tokens):
+                    at += 1
+                form, between = text.tokens[at].form, text.between(at, at).strip()
+                level = next((levels[f] for f in _numerals((form,)) if f in levels), "")
+                if not level or at in taken or between not in ("", ",", "/", "-", "–", "&"):
+                    break
+                counts = _COUNTED.match(text.raw, text.tokens[at].end)
+                if counts or not (form.isdigit() or text.tokens[at].raw.isupper()):
+                    break
+                yield Mention(at, at + 1, "level", one.name, level)
+                at += 1
 
     def _absences(self, text: Text, known: Sequence[Mention]) -> Iterator[Mention]:
         """The other side of `those with X and those with none` (or `without`): the level for nothing of X's column.

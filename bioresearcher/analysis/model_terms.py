@@ -21,9 +21,20 @@ from bioresearcher.schemas.question import ScoreColumn
 _ADJUST: Final = re.compile(
     r"(?i)\b(?:adjust(?:ed|ing|ment|s)?\s+(?:for|by)|controll?(?:ed|ing)?\s+for|account(?:ed|ing|s)?\s+for|"
     r"correct(?:ed|ing|ion)?\s+for|independent(?:ly)?\s+(?:of|from)|conditional\s+(?:up)?on|allowing\s+for|"
-    r"irrespective\s+of|regardless\s+of|with\s+covariates?|covariates?\s*(?::|are|such\s+as|including)|"
+    r"irrespective\s+of|regardless\s+of|no\s+matter\s+(?:what|which)|over\s+and\s+above|(?:above\s+and\s+)?beyond|"
+    r"(?:(?:does|do|is|are)\s+)?not\s+(?:depend(?:ent|ing)?\s+(?:up)?on|(?:explained|driven|confounded)\s+by|due\s+to)|with\s+covariates?|covariates?\s*(?::|are|such\s+as|including)|"
     r"(?P<block>block(?:ed|ing)?\s+(?:by|on|for)|stratif(?:ied|ying|y)\s+(?:by|for)))\s*"
 )
+
+
+_ADJUSTED_AFTER: Final = re.compile(
+    r"(?i)\b(?:once|when|if|after|with|while)\s+(?P<items>(?:(?!\b(?:once|when|if|after|with|while)\b)[\w\s,/&-]){1,80}?)(?<!,)\s+"
+    r"(?:(?:is|are|was|were|has\s+been|have\s+been|being)\s+)?"
+    r"(?:(?:adjusted|accounted|controlled|corrected|allowed)\s+for|taken\s+into\s+account|held\s+(?:constant|fixed))"
+    r"(?=\s*(?:[.,;:?!)]|$|(?:in|among|within|and)\b))"
+)
+"""Covariates before the verb: `once grade is adjusted for`."""
+_NOT: Final = re.compile(r"(?i)\b(?:not|never|without|no|nor|n't)\s+(?:be\s+|being\s+|any\s+)?$")
 
 
 _INCLUDED: Final = re.compile(
@@ -76,7 +87,13 @@ def read_terms(wishes: Wishes, lexicon: Lexicon) -> None:
         end = min((b for b in places if b >= match.end()), default=0)
         for place in text.tokens_in(match.start(), match.end()):
             wishes.used.add(place)
+        if _NOT.search(text.raw[: match.start()]):
+            wishes.used |= {*text.tokens_in(match.end(), end)}
+            continue
         _read_items(wishes, lexicon, match.end(), end, block=bool(match["block"]), asked=True)
+    for match in _ADJUSTED_AFTER.finditer(text.raw):
+        _read_items(wishes, lexicon, match.start("items"), match.end("items"), block=False, asked=True)
+        wishes.used |= {*text.tokens_in(match.end("items"), match.end())}
     _read_included(wishes, lexicon)
     for pattern in (_MODEL_WITH, _INCLUDES):
         for match in pattern.finditer(text.raw):

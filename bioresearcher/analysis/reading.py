@@ -8,7 +8,7 @@ from typing import Final
 from bioresearcher.analysis.contrasts import sides_named
 from bioresearcher.analysis.mentions import Lexicon
 from bioresearcher.analysis.model_terms import read_terms
-from bioresearcher.analysis.populations import read_levels, read_numbers
+from bioresearcher.analysis.populations import denial, read_levels, read_numbers
 from bioresearcher.analysis.terms import (
     asks_pairs,
     endpoints_named,
@@ -84,6 +84,11 @@ def _read_columns(wishes: Wishes, lexicon: Lexicon) -> None:
         exact = called.casefold() in {column.name.casefold(), column.name.casefold().replace("_", " ")}
         if not exact and any(start <= len(left) < end for _, start, end in sides):
             continue  # it shares a word with what is compared by name, such as "renal", and is not what is compared
+        told = column.role in ("id", "unit", "pair", "annotation")
+        if not told and (said := denial(text, mention.first, mention.end)):
+            why = f"no level of {mention.name} is named that this means"
+            wishes.miss(f"{said} {called}", why, mention.first, "name the level", stops=True)
+            continue
         if word("by").search(left) and column.role not in ("id", "time", "event"):
             wishes.by.append(mention)
         elif column.role not in ("id", "unit", "pair", "annotation", "time", "event") or exact:

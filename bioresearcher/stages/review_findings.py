@@ -99,7 +99,7 @@ def numbered_checks(
         if finding.severity != "note":
             groups.setdefault((finding.severity, finding.gate, finding.message), []).append(finding)
     ordered = sorted(groups.values(), key=lambda g: g[0].severity != "error")[:MOST_CHECKS]
-    numbered = []
+    numbered: list[NumberedCheck] = []
     for group in ordered:
         name = given.get((group[0].gate, one_line(group[0].message, 300)), "")
         if not name or name in {n.id for n in numbered}:
