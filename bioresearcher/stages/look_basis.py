@@ -50,12 +50,8 @@ def quantiles_of(code: str) -> frozenset[float]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return frozenset()
     asked = (a for n in calls if _called(n) in _QUANTILES for a in (*n.args, *(k.value for k in n.keywords)))
-    shares = {
-        float(c.value) / (1 if c.value <= 1 else 100)
-        for argument in asked
-        for c in ast.walk(argument)
-        if isinstance(c, ast.Constant) and type(c.value) in (int, float) and 0 <= c.value <= 100
-    }
+    numbers = [c.value for argument in asked for c in ast.walk(argument) if isinstance(c, ast.Constant)]
+    shares = {n / (1 if n <= 1 else 100) for n in numbers if isinstance(n, int | float) and 0 <= n <= 100}
     return frozenset(round(v, 10) for share in shares for v in (share, 100 * share))
 
 

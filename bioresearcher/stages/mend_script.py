@@ -29,13 +29,16 @@ from bioresearcher.stages.script import Script, head_of, problem_of, script_of, 
 from bioresearcher.stages.text_edits import with_edits
 from bioresearcher.text.format import listing
 from bioresearcher.text.normalise import title_of
+from bioresearcher.text.visible import one_line
 
 ROUNDS: Final = 4
 """Rehearsals of a draft at most; each but the last is followed by a turn of the author."""
 ROUNDS_LATER: Final = 2
 """Rehearsals after a revision at most."""
 _NAME: Final = "designer/rehearsal"
-_FAULT: Final = re.compile(r"\(planned: |(?<![\w.])(nan|inf)(?![\w.])|warning|not converge", re.IGNORECASE)
+STRUCK: Final = "a run would leave out: "
+"""Beginning of a line on a finding that states a number which no value, table or input has."""
+_FAULT: Final = re.compile(rf"\(planned: |^{STRUCK}|(?<![\w.])(nan|inf)(?![\w.])|warning|not converge", re.IGNORECASE)
 _LINE: Final = re.compile(r'File "[^"\n]*script\.py", line (\d+)')
 
 
@@ -133,7 +136,7 @@ async def _rehearse(stage: Stage, sandbox: Sandbox, copies: Copies, script: Scri
         made = Rehearsal(
             ok=seen.ok,
             place=place,
-            shown=seen.shown,
+            shown="\n".join((seen.shown, *(f"{STRUCK}{one_line(t, 500)}" for t in seen.struck))).strip("\n"),
             error="" if seen.ok else error,
             files=tuple(name for name, _ in seen.files),
             sha256=sha,

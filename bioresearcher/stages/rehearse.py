@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -19,12 +19,13 @@ from typing import Final
 
 from bioresearcher.audit.rehearsal import copied
 from bioresearcher.errors import BioresearcherError
+from bioresearcher.execution.outputs import struck_sentences
 from bioresearcher.execution.process import without_places
 from bioresearcher.runfolder import write_text
 from bioresearcher.sandbox.base import Job, Sandbox
 from bioresearcher.sandbox.folders import remove_tree, temporary_folder
 from bioresearcher.sandbox.limits import explain
-from bioresearcher.schemas.execution import ExecResult, Limits
+from bioresearcher.schemas.execution import DryLabTask, ExecResult, Limits, TaskInput, TaskOutput
 from bioresearcher.stages.script import SCRIPT_BYTES
 from bioresearcher.text.visible import one_line, visible
 
@@ -35,6 +36,9 @@ SHOWN_CHARS, ERROR_CHARS = 6000, 1500
 _SCRIPT = "script.py"
 _TAIL_SHARE = 0.5  # results stand at the end of what a script prints
 _FRAMES = 5
+FINDINGS: Final = "findings.json"
+"""File of a script's findings."""
+_CHECKED_BYTES, _CHECKED_TABLES, _MOST_STRUCK = 2_000_000, 40, 6
 _MOST_FILES, _DEPTH, _NAME_CHARS = 200, 8, 150
 _LEFT_OUT = "[… {:,} characters left out …]"
 HEADS_CHARS: Final = 1_500
@@ -61,6 +65,7 @@ class Rehearsed:
         error: Of a failed one, the last frames that lie in the script, and the error's text.
         line: Line of the script in the innermost of these frames.
         files: Names and sizes in bytes of the files that it wrote.
+        struck: What a run would leave out of its findings, as no value, table or input has the number.
         seconds: Wall time.
     """
 
@@ -72,6 +77,7 @@ class Rehearsed:
     error: str = ""
     line: int | None = None
     files: tuple[tuple[str, int], ...] = ()
+    struck: tuple[str, ...] = ()
     seconds: float = 0.0
 
 
@@ -94,12 +100,13 @@ async def rehearse(sandbox: Sandbox, copies_folder: Path, script: str, limits: L
             result = await _run(sandbox, place, data, script, limits)
             files = _files(place / "work")
             heads = "" if result.killed else _heads(place / "work", files)
+            struck = () if result.killed else _struck(place / "work", files, data, script)
         finally:
             remove_tree(place)
     except (BioresearcherError, OSError):
         return Rehearsed(refused="the sandbox could not be set up")
     places = (place, copies_folder, Path(sys.prefix), Path(sys.base_prefix))
-    told = _told(result, places, files, limits, time.perf_counter() - started)
+    told = replace(_told(result, places, files, limits, time.perf_counter() - started), struck=struck)
     return replace(told, shown="\n".join(t for t in (told.shown, visible(without_places(heads, *places))) if t))
 
 
@@ -233,6 +240,23 @@ def _heads(work: Path, files: Sequence[tuple[str, int]]) -> str:
             left.append(name)
     rows += [f"not shown: {', '.join(left)}"] if left else []
     return "\n".join(rows)
+
+
+def _struck(work: Path, files: Sequence[tuple[str, int]], data: Mapping[str, Path], script: str) -> tuple[str, ...]:
+    """Check the findings that a script left as a run checks those of a task; names, sizes and kinds are as listed."""
+    names = [name for name, size in files if size <= _CHECKED_BYTES and "/" not in name]
+    if FINDINGS not in names:
+        return ()
+    tables = [n for n in names if n.endswith((".tsv", ".csv"))][:_CHECKED_TABLES]
+    outputs = [TaskOutput(name="findings", file=FINDINGS, kind="findings")]
+    outputs += [TaskOutput(name=f"table {n}", file=name, kind="table") for n, name in enumerate(tables, 1)]
+    read = {f"{name}/{p.name}": p for name, folder in data.items() for p in sorted(folder.rglob("*")) if p.is_file()}
+    inputs = tuple(TaskInput(name=name) for name in read)
+    task = DryLabTask(id="T1", title="", goal="", step_ids=(), inputs=inputs, outputs=tuple(outputs))
+    try:
+        return struck_sentences(task, work, inputs=read, source=script)[:_MOST_STRUCK]
+    except (OSError, ValueError):
+        return ()
 
 
 def _first_lines(path: Path) -> list[str]:

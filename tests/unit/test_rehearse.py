@@ -173,3 +173,26 @@ def test_files_are_listed_whatever_they_are_called_and_links_are_not_followed(ru
     assert done.ok
     assert ("ab .txt", 2) in done.files
     assert {n for n, _ in done.files} <= {"ab .txt", "closed/f"}
+
+
+FINDINGS = """
+import json, os, pathlib
+import csv
+rows = list(csv.DictReader(open(pathlib.Path(os.environ["DATA"]) / "data/samples.csv")))
+findings = [
+    {"statement": f"{len(rows)} samples were read.", "values": {"samples": len(rows)}},
+    {"statement": "The score is 4.25 in group A and 7.77 more in B.", "values": {"mean": 4.25}},
+]
+pathlib.Path("findings.json").write_text(json.dumps(findings))
+"""
+
+
+def test_a_finding_whose_number_no_value_has_is_told_before_anything_is_registered(run) -> None:
+    found = run(FINDINGS)
+    assert found.ok
+    (said,) = found.struck
+    assert "7.77" in said
+    assert "4.25 in group A" in said
+    assert run("print(1)").struck == ()
+    assert run("import os; os.symlink('/etc/passwd', 'findings.json')").struck == ()
+    assert run("open('findings.json', 'w').write('[' * 100_000)").struck == ()
