@@ -98,7 +98,7 @@ class UnseenStatement(NamedTuple):
 
     @property
     def said(self) -> str:
-        """What is wrong with its numbers."""
+        """The fault of its numbers, in words."""
         nowhere = f"no fact, look, count or rehearsal shows {listing(self.numbers)}" if self.numbers else ""
         copies = f"only the rehearsal, on shuffled copies, shows {listing(self.shuffled)}" if self.shuffled else ""
         return "; ".join(filter(None, (nowhere, copies)))
