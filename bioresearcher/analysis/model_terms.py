@@ -22,6 +22,8 @@ _ADJUST: Final = re.compile(
     r"(?i)\b(?:adjust(?:ed|ing|ment|s)?\s+(?:for|by)|controll?(?:ed|ing)?\s+for|account(?:ed|ing|s)?\s+for|"
     r"correct(?:ed|ing|ion)?\s+for|independent(?:ly)?\s+(?:of|from)|conditional\s+(?:up)?on|allowing\s+for|"
     r"irrespective\s+of|regardless\s+of|no\s+matter\s+(?:what|which)|over\s+and\s+above|(?:above\s+and\s+)?beyond|"
+    r"(?:given|at|with|for)\s+(?:the\s+)?(?:same|equal|identical|comparable)\s+"
+    r"(?!(?:patient|donor|subject|individual|wom[ae]n|m[ae]n\b|animal|mouse|mice|person|people|sample|case|time|kind|way))|"
     r"(?:(?:does|do|is|are)\s+)?not\s+(?:depend(?:ent|ing)?\s+(?:up)?on|(?:explained|driven|confounded)\s+by|due\s+to)|with\s+covariates?|covariates?\s*(?::|are|such\s+as|including)|"
     r"(?P<block>block(?:ed|ing)?\s+(?:by|on|for)|stratif(?:ied|ying|y)\s+(?:by|for)))\s*"
 )

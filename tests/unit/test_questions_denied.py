@@ -102,6 +102,7 @@ def test_what_is_denied_or_left_out_is_not_what_is_kept(text: str, population: s
         ("once grade and age are taken into account", ("grade", "age")),
         ("independently of TP53 expression and grade", ("grade", "tp53_expression")),
         ("with age held constant", ("age",)),
+        ("given the same grade", ("grade",)),
         ("no matter what treatment they got", ("treatment",)),
         ("without adjusting for age", ()),
     ],
