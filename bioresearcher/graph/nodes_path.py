@@ -1,0 +1,49 @@
+"""Nodes of the short path: the choice of it, and the plan that is made by program."""
+
+from __future__ import annotations
+
+from langgraph.runtime import Runtime
+
+from bioresearcher.errors import InputError
+from bioresearcher.graph.context import RunContext
+from bioresearcher.graph.nodes_design import REVIEWED_FILE
+from bioresearcher.graph.nodes_questions import settled_questions
+from bioresearcher.graph.nodes_search import read_with_model, write_datasets
+from bioresearcher.graph.path import barred, take, why_full
+from bioresearcher.graph.state import RunState, Update
+from bioresearcher.stages.computation import computation_plan
+
+
+async def choose_path(state: RunState, runtime: Runtime[RunContext]) -> Update:
+    """Bind the objective to the data given, and choose the short path where nothing is left to search or design.
+
+    The questions are bound by the same call as later, which so is answered from the ledger where the data sets stay the
+    same. By rule there is nothing to choose: rules bind their own skills.
+    """
+    c = runtime.context
+    if c.caller.by_rule:
+        return {}
+    why, ids = barred(c), list[str]()
+    if not why:
+        write_datasets(c, c.own.datasets)
+        ids = [d.id for d in await read_with_model(c, c.own.datasets)]
+        why = "" if c.settings.plan == "short" else why_full(c, await settled_questions(c, ids))
+    take(c, "choose_path", why)
+    if why:
+        return {}
+    return {"datasets": ids, "failures": list(c.own.failures)}
+
+
+async def plan_computation(state: RunState, runtime: Runtime[RunContext]) -> Update:
+    """Make the plan of the short path: one step that computes what the questions ask."""
+    c = runtime.context
+    bench = c.bench()
+    protocol = computation_plan(bench)
+    if protocol is None:
+        lost = "; ".join(f"{q.id} cannot be answered ({q.cannot.rstrip('.')})" for q in bench.questions.questions)
+        raise InputError(
+            f"nothing can be computed: {lost or 'the objective asks nothing of the data'}.",
+            hint="Correct the data or the objective; --plan full searches and designs.",
+        )
+    c.folder.write(protocol, "design", REVIEWED_FILE)
+    return {"parts": [p.id for p in protocol.parts]}
