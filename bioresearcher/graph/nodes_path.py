@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from langgraph.runtime import Runtime
 
 from bioresearcher.errors import InputError
@@ -11,7 +13,9 @@ from bioresearcher.graph.nodes_questions import settled_questions
 from bioresearcher.graph.nodes_search import read_with_model, write_datasets
 from bioresearcher.graph.path import barred, take, why_full
 from bioresearcher.graph.state import RunState, Update
-from bioresearcher.stages.computation import computation_plan
+from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.sources.datasets.plain import as_plain_table, plain_columns
+from bioresearcher.stages.computation import computation_plan, is_plain_table
 
 
 async def choose_path(state: RunState, runtime: Runtime[RunContext]) -> Update:
@@ -25,13 +29,26 @@ async def choose_path(state: RunState, runtime: Runtime[RunContext]) -> Update:
         return {}
     why, ids = barred(c), list[str]()
     if not why:
-        write_datasets(c, c.own.datasets)
-        ids = [d.id for d in await read_with_model(c, c.own.datasets)]
+        given = await asyncio.to_thread(_as_spoken_of, c)
+        write_datasets(c, given)
+        ids = [d.id for d in await read_with_model(c, given)]
         why = "" if c.settings.plan == "short" else why_full(c, await settled_questions(c, ids))
     take(c, "choose_path", why)
     if why:
         return {}
     return {"datasets": ids, "failures": list(c.own.failures)}
+
+
+def _as_spoken_of(c: RunContext) -> list[Dataset]:
+    """Return the data sets given; tables whose columns the objective speaks of are read as they are written."""
+    found = []
+    for dataset in c.own.datasets:
+        try:
+            plain = is_plain_table(c.objective, dataset, plain_columns(dataset))
+            found.append(as_plain_table(dataset, c.settings.tables) if plain else dataset)
+        except InputError:  # it stays as it was read
+            found.append(dataset)
+    return found
 
 
 async def plan_computation(state: RunState, runtime: Runtime[RunContext]) -> Update:

@@ -29,6 +29,8 @@ _STEP: Final = "1.1"
 _PLANNED_KINDS: Final = frozenset({"time to event", "enrichment", "synthesis"})
 """Kinds whose analysis is never said by the words alone."""
 _SHEET_MEASURES: Final = frozenset({"column", "none"})
+_LEAST_NAME: Final = 3
+"""Signs of a column's name from which its words in a text mean it."""
 _WANTS_MORE: Final = re.compile(
     r"\b(?:protocols?|(?:study|experimental|analysis|research) (?:plan|design)s?|plan (?:a|an|the|how)|"
     r"design (?:a|an|the)|literature|papers?|publications?|published|wet[- ]lab)\b",
@@ -43,6 +45,24 @@ def asks_for_more(objective: Objective) -> str:
         if found := _WANTS_MORE.search(text):
             return found[0]
     return ""
+
+
+def is_plain_table(objective: Objective, dataset: Dataset, columns: Sequence[str]) -> bool:
+    """Tell whether an objective speaks of the columns of a table whose reading lost some of them.
+
+    Where the table was taken for a matrix, whose columns are samples, the objective must name one of them.
+
+    Args:
+        objective: The objective.
+        dataset: The data set as it was read.
+        columns: All columns of its table as it was given; none where it is no single table of text.
+    """
+    sheet = dataset.file("samples")
+    if not {*columns} - {c.name for c in (sheet.columns if sheet else ())}:
+        return False
+    text = " ".join((objective.text, *(r.text for r in objective.requirements)))
+    named = (n for n in columns if len(n) >= _LEAST_NAME and re.search(rf"(?i)(?<!\w){re.escape(n)}(?!\w)", text))
+    return dataset.file("expression") is None or next(named, None) is not None
 
 
 def why_designed(objective: Objective, questions: Questions) -> str:
