@@ -27,7 +27,7 @@ _FILE: Final = "table.tsv"
 
 
 def plain_columns(dataset: Dataset) -> tuple[str, ...]:
-    """Return the columns of a data set's one text table as it was given; none where it is described, or another form."""
+    """Return the columns of a data set's one text table as given; none where it is described or another form."""
     path = _given(dataset)
     if path is None:
         return ()
