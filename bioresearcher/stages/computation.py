@@ -21,6 +21,7 @@ from bioresearcher.text.normalise import plain_name, title_of
 
 RESULTS: Final = "results"
 """Output of the step: every number asked for."""
+_ASKED_FOR: Final = "a row for each value asked for, with its name and value; or the table that is asked for"
 NOT_REVIEWED: Final = (
     "Short path: the objective says what is computed from the data given, so no paper was searched or read, nothing "
     "was designed, and nobody reviewed the plan; `--plan full` does all of it."
@@ -111,7 +112,7 @@ def computation_plan(bench: DesignContext) -> Protocol | None:
         title=title_of(f"Compute: {bench.objective.text}"),
         action=_action(bench.objective),
         inputs=inputs,
-        outputs=(StepOutput(name=RESULTS, kind="table", description="a row for each value asked for: name and value"),),
+        outputs=(StepOutput(name=RESULTS, kind="table", description=_ASKED_FOR),),
         datasets=tuple(dict.fromkeys(d.id for _, d in asked)),
         questions=tuple(q.id for q in questions),
         acceptance="Each question has a finding on its own rows, and every value asked for is in a finding.",

@@ -5,7 +5,7 @@ For objectives that speak of a table's columns, where its reading as a matrix or
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ from typing import Final
 from bioresearcher.errors import InputError
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.sources.datasets.as_written import find_writing
 from bioresearcher.sources.datasets.describe import UNDESCRIBED
 from bioresearcher.sources.datasets.load import load_fetched
 from bioresearcher.sources.datasets.spec import ColumnSpec, DatasetSpec, FileSpec
@@ -23,6 +24,8 @@ from bioresearcher.sources.datasets.write import make_once, write_spec, write_ta
 MOST_COLUMNS: Final = 400
 """Columns of a table that is still read as one of variables."""
 _TEXT: Final = frozenset({".csv", ".tsv", ".txt", ".tab"})
+_LOOKED_AT: Final = 5_000
+"""Rows by which it is found out how numbers are written."""
 _FILE: Final = "table.tsv"
 
 
@@ -41,8 +44,10 @@ def plain_columns(dataset: Dataset) -> tuple[str, ...]:
 def as_plain_table(dataset: Dataset, store: Path) -> Dataset:
     """Read a data set's one text table as a sheet of all its rows and columns; names of columns stay as written.
 
+    Numbers are written as programs write them: points of thousands and decimal commas are set right.
+
     Raises:
-        InputError: It has no such table, or the table cannot be read.
+        InputError: It has no such table, the table cannot be read, or how its numbers are written is not certain.
         WorkspaceError: The store cannot be written.
     """
     path = _given(dataset)
@@ -76,14 +81,18 @@ def _names(header: list[str]) -> tuple[str, ...]:
 
 
 def _write(path: Path, folder: Path) -> None:
-    rows = iter(find_source(path).rows())
+    source = find_source(path)
+    writing = find_writing(cell for row in islice(source.rows(), 1, _LOOKED_AT) for cell in row)
+    if not writing.sure:
+        raise InputError(f"{path.name}: how its numbers are written is not certain ({writing.why}).")
+    rows = iter(source.rows())
     names = _names(next(rows, []))
     with (folder / _FILE).open("wb") as out:
-        write_table(out, names, _filled(rows, len(names)))
+        write_table(out, names, _filled(rows, len(names), writing.reader()))
     sheet = FileSpec(name="samples", kind="samples", path=_FILE, columns={n: ColumnSpec() for n in names})
     write_spec(folder, DatasetSpec(title=path.name, source=UNDESCRIBED, files=(sheet,)))
 
 
-def _filled(rows: Iterator[list[str]], width: int) -> Iterator[list[str]]:
+def _filled(rows: Iterator[list[str]], width: int, plain: Callable[[str], str]) -> Iterator[list[str]]:
     for row in rows:
-        yield [c.strip() for c in islice([*row, *[""] * width], width)]
+        yield [plain(c) for c in islice([*row, *[""] * width], width)]
