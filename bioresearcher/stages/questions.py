@@ -225,7 +225,7 @@ def _settled(question: Question, source: Source, proposal: QuestionProposal) -> 
     else:
         question = is_settled(question, source.data.dataset)
     text = question_text(question)
-    if question.stated:  # its fields do not say what is computed
+    if question.stated or question.kind == "description":  # its fields do not say what is computed
         text = f"{text.rstrip('.')}: “{' '.join(question.words.split())}”"
     return question.model_copy(update={"text": text})
 

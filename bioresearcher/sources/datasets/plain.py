@@ -6,14 +6,14 @@ For objectives that speak of a table's columns, where its reading as a matrix or
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Final
 
 from bioresearcher.errors import InputError
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.sources.datasets.as_written import find_writing
+from bioresearcher.sources.datasets.as_written import Writing, find_writing
 from bioresearcher.sources.datasets.describe import UNDESCRIBED
 from bioresearcher.sources.datasets.load import load_fetched
 from bioresearcher.sources.datasets.spec import ColumnSpec, DatasetSpec, FileSpec
@@ -82,15 +82,27 @@ def _names(header: list[str]) -> tuple[str, ...]:
 
 def _write(path: Path, folder: Path) -> None:
     source = find_source(path)
-    writing = find_writing(cell for row in islice(source.rows(), 1, _LOOKED_AT) for cell in row)
-    if not writing.sure:
-        raise InputError(f"{path.name}: how its numbers are written is not certain ({writing.why}).")
+    writing = _writing(path.name, list(islice(source.rows(), 1, _LOOKED_AT)))
     rows = iter(source.rows())
     names = _names(next(rows, []))
     with (folder / _FILE).open("wb") as out:
         write_table(out, names, _filled(rows, len(names), writing.reader()))
     sheet = FileSpec(name="samples", kind="samples", path=_FILE, columns={n: ColumnSpec() for n in names})
     write_spec(folder, DatasetSpec(title=path.name, source=UNDESCRIBED, files=(sheet,)))
+
+
+def _writing(name: str, rows: list[list[str]]) -> Writing:
+    """Find out how numbers are written: an unusual way must show within a column, as columns may differ in decimals.
+
+    Raises:
+        InputError: It is not certain.
+    """
+    whole = find_writing(cell for row in rows for cell in row)
+    alone = [find_writing(column) for column in zip_longest(*rows, fillvalue="")] if not whole.usual else []
+    same = any(w.sure and (w.thousands, w.decimal) == (whole.thousands, whole.decimal) for w in alone)
+    if not whole.usual and not (whole.sure and same):
+        raise InputError(f"{name}: how its numbers are written is not certain ({whole.why}).")
+    return whole
 
 
 def _filled(rows: Iterator[list[str]], width: int, plain: Callable[[str], str]) -> Iterator[list[str]]:
