@@ -16,7 +16,6 @@ from bioresearcher.graph import nodes_design as design
 from bioresearcher.graph import nodes_search as search
 from bioresearcher.graph.approvals import stays_open
 from bioresearcher.graph.context import RunContext
-from bioresearcher.graph.path import is_short
 from bioresearcher.graph.state import CodeTask, PaperTask, RunState, Update, standing
 from bioresearcher.schemas.execution import DryLabTask
 
@@ -78,16 +77,19 @@ def after_search(state: RunState) -> str:
 
 def first_step(state: RunState, runtime: Runtime[RunContext]) -> str:
     """Search nothing on the short path."""
-    return "check_datasets" if is_short(runtime.context) else "plan_queries"
+    return "check_datasets" if runtime.context.short else "plan_queries"
 
 
 def after_sets(state: RunState, runtime: Runtime[RunContext]) -> Route:
-    """Plan at once on the short path; search first where it was left and nothing was; else open a branch per paper."""
-    if is_short(runtime.context):
+    """Plan at once on the short path, else open a branch per kept paper."""
+    if runtime.context.short:
         return "plan_computation"
-    if state["plan"] is None:
-        return "plan_queries"
     return [Send("read_paper", PaperTask(paper_id=p)) for p in state["kept"]] or "analyse_reports"
+
+
+def after_computation(state: RunState, runtime: Runtime[RunContext]) -> str:
+    """Search where the short path was left."""
+    return "assemble_protocol" if runtime.context.short else "plan_queries"
 
 
 def next_tasks(state: RunState, runtime: Runtime[RunContext]) -> Route:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from langgraph.runtime import Runtime
 
 from bioresearcher.graph.context import QUESTIONS, RunContext
-from bioresearcher.graph.path import is_short
 from bioresearcher.graph.run_totals import ANSWER, answer_material, answers
 from bioresearcher.graph.state import RunState, Update
 from bioresearcher.schemas.paper import Document, Paper
@@ -23,7 +22,7 @@ async def answer_questions(state: RunState, runtime: Runtime[RunContext]) -> Upd
     corpus = PaperCorpus(c.folder.read_all(Paper, "papers"), read) if read else None
     material = answer_material(c, corpus)
     written = await write_answers(c.caller, material, answers(c))
-    if is_short(c):  # its sentences were reviewed one by one
+    if c.short:  # its sentences were reviewed one by one
         page = judged_by_rule(material, written)
         c.folder.write(written.model_copy(update={"page": page}), ANSWER)
     else:

@@ -12,7 +12,6 @@ from bioresearcher.audit.views import make_views
 from bioresearcher.errors import InputError
 from bioresearcher.graph.context import LOOKED, PASSAGES, VIEWS, RunContext
 from bioresearcher.graph.nodes_search import CHECKS, write_datasets
-from bioresearcher.graph.path import is_short
 from bioresearcher.graph.state import RunState, Update
 from bioresearcher.graph.talks import EXPLORED, write_talk
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
@@ -40,7 +39,7 @@ async def audit_data(state: RunState, runtime: Runtime[RunContext]) -> Update:
     c.folder.write(found, FACTS)
     said = f"{len(found.facts)} facts about {len(given)} data sets, {len(found.proposals)} proposals"
     c.caller.events.emit("note", "audit_data", "info", said)
-    prepared, failures = ([], []) if is_short(c) else await asyncio.to_thread(_prepared, c, given, found)
+    prepared, failures = ([], []) if c.short else await asyncio.to_thread(_prepared, c, given, found)
     write_datasets(c, prepared)
     checks = c.folder.read_list(DatasetCheck, CHECKS)
     known = {k.dataset_id for k in checks}
@@ -51,7 +50,7 @@ async def audit_data(state: RunState, runtime: Runtime[RunContext]) -> Update:
         if d.prepared_from in like and d.id not in known
     ]
     c.folder.write_list([*checks, *more], CHECKS)
-    if not c.caller.by_rule and not is_short(c):  # only a model looks
+    if not c.caller.by_rule and not c.short:  # only a model looks
         secret = hashlib.sha256("\n".join(sorted(f.sha256 for d in given for f in d.files)).encode()).digest()
         views = await asyncio.to_thread(make_views, given, c.objective, c.folder.path(VIEWS), secret)
         c.folder.write_list(views, f"{VIEWS}.json")

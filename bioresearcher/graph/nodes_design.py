@@ -16,7 +16,6 @@ from bioresearcher.graph.approvals import HEADINGS, OUTLINES
 from bioresearcher.graph.context import DEFINITIONS, VIEWS, RunContext
 from bioresearcher.graph.nodes_approvals import PLAN_FILE, as_findings, commented_draft, comments
 from bioresearcher.graph.nodes_search import SCREENING
-from bioresearcher.graph.path import is_short
 from bioresearcher.graph.revisions import kept_ids, settle_tasks
 from bioresearcher.graph.state import CodeTask, RunState, Update, revisions_of
 from bioresearcher.graph.talks import EXPLORED, WRITTEN, planned, read_talk, write_talk
@@ -255,7 +254,7 @@ async def extract_tasks(state: RunState, runtime: Runtime[RunContext]) -> Update
     c = runtime.context
     bench = c.bench()
     protocol = c.folder.read(Protocol, "protocol.json")
-    if is_short(c):  # its step is one task as it stands
+    if c.short:  # its step is one task as it stands
         found = extract.copied_tasks(protocol, bench.datasets, c.settings.max_tasks)
     else:
         found = await extract.extract_tasks(c.caller, protocol, bench.datasets, c.skills, c.settings.max_tasks)
@@ -309,7 +308,7 @@ async def collect_tasks(state: RunState, runtime: Runtime[RunContext]) -> Update
 async def score_protocol(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Score the protocol on the five metrics; a plan that nobody designed is not scored."""
     c = runtime.context
-    if is_short(c):
+    if c.short:
         c.folder.write(Review(metrics={}, verdict="not judged", summary=NOT_REVIEWED, origin="offline"), "review.json")
         return {}
     protocol = c.folder.read(Protocol, "protocol.json")

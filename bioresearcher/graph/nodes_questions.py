@@ -17,7 +17,6 @@ from bioresearcher.errors import InputError
 from bioresearcher.graph.approvals import SELECTION, decisions_at
 from bioresearcher.graph.context import ANALYSIS, QUESTIONS, RunContext
 from bioresearcher.graph.nodes_search import CHECKS, write_datasets
-from bioresearcher.graph.path import is_short, take, why_full
 from bioresearcher.graph.state import RunState, Update
 from bioresearcher.offline.skill_uses import beyond_limit, unanswered
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
@@ -139,8 +138,6 @@ async def make_analysis_sets(state: RunState, runtime: Runtime[RunContext]) -> U
     asked = await settled_questions(c, state["datasets"], decisions_at(state["decisions"], SELECTION))
     made = await asyncio.to_thread(make_sets, asked, known, c.folder.path(ANALYSIS))
     c.folder.write(made.questions, QUESTIONS)
-    if is_short(c) and (why := why_full(c, made.questions)):
-        take(c, "make_analysis_sets", why)
     c.folder.write(made.sets, ANALYSIS, SETS)
     added = [d for d in made.datasets if d.analysis_of is not None]
     write_datasets(c, [*made.datasets, *_recorded(known, made)])

@@ -8,7 +8,6 @@ from typing import Any
 
 from bioresearcher.execution.task_records import automation
 from bioresearcher.graph.context import QUESTIONS, RunContext
-from bioresearcher.graph.path import is_short
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.answer import Answers
 from bioresearcher.schemas.base import Usage, UsageRow
@@ -219,7 +218,7 @@ def _of_models(rows: tuple[UsageRow, ...]) -> list[str]:
 
 def known_limits(context: RunContext) -> list[str]:
     """Return the caveats that only the run itself knows; the run report adds those its values show."""
-    said = [NOT_REVIEWED] if is_short(context) else []
+    said = [NOT_REVIEWED] if context.short else []
     if context.caller.by_rule:
         said.append(
             "No language model was used: reading, design and review follow deterministic rules, and the wording of "
@@ -227,12 +226,12 @@ def known_limits(context: RunContext) -> list[str]:
         )
     else:
         said += _of_models(context.caller.ledger.rows())
-    if not is_short(context) and not any(source.hosts for source in context.literature):
+    if not context.short and not any(source.hosts for source in context.literature):
         files = ", PubMed files" if context.own.pubmed_files else ""
         said.append(
             f"Only the researcher's own papers{files} and data sets were searched; no literature service was asked."
         )
-    if not context.literature and not context.added.papers and not is_short(context):
+    if not context.literature and not context.added.papers and not context.short:
         said.append("No papers were given, so no step rests on literature.")
     data = [one for one in context.added.inputs if one.kind == "data"]
     if not (context.own.datasets or data or context.own.failures):

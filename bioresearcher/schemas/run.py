@@ -100,7 +100,7 @@ class Replay(Value):
 
 
 class ChosenPath(Value):
-    """How much of the pipeline a run takes (`path.json`): all of it, or the short path of a mere computation."""
+    """The path of a run (`path.json`): all of the pipeline, or the short one of a mere computation."""
 
     short: bool
     why: str = Field(default="", description="why not the short path; empty on it")
