@@ -12,7 +12,8 @@ from model_answers import as_the_rules
 
 from bioresearcher.errors import InputError
 from bioresearcher.graph.prepare import RunInputs
-from bioresearcher.graph.run import Runner, new_run_folder
+from bioresearcher.graph.replay import open_source
+from bioresearcher.graph.run import Runner, new_run_folder, read_record
 from bioresearcher.llm.backend import Backend, Reply, Request
 from bioresearcher.offline.backend import offline_backend
 from bioresearcher.runfolder import RunFolder
@@ -100,7 +101,7 @@ def run(tmp_path: Path, made: list[Model]) -> Callable[..., Any]:
     tmp_path.chmod(0o755)
 
     async def done(
-        kind: str = "description", mean: str = "float(values.mean())", **how: Any
+        kind: str = "description", mean: str = "float(values.mean())", replay: Path | None = None, **how: Any
     ) -> tuple[RunFolder, RunRecord, Model]:
         def backend(library: Any) -> Any:
             made.append(Model(offline_backend(library.similarities), kind, mean))
@@ -111,7 +112,8 @@ def run(tmp_path: Path, made: list[Model]) -> Callable[..., Any]:
         )
         folder = new_run_folder(tmp_path / "w", "mean")
         inputs = RunInputs(Objective(id="mean", text=TEXT), data=(data / "scores.csv",))
-        record = await Runner(folder, inputs, settings, make_backend=backend).run()
+        source = open_source(replay, read_record(RunFolder(replay))) if replay is not None else None
+        record = await Runner(folder, inputs, settings, make_backend=backend, replay=source).run()
         return folder, record, made[0]
 
     return done
@@ -136,6 +138,10 @@ async def test_a_mean_is_computed_verified_and_answered_in_few_calls(run: Callab
     assert folder.read(Review, "review.json").verdict == "not judged"
     assert folder.has("registration.json")
     assert NOT_REVIEWED in record.not_verified
+    again, repeated, _ = await run(replay=folder.root)
+    assert repeated.replay_of is not None
+    assert repeated.replay_of.identical, repeated.replay_of.differing
+    assert again.path("protocol.json").read_bytes() == folder.path("protocol.json").read_bytes()
     assert "nobody reviewed the plan" in folder.path("report.md").read_text(encoding="utf-8")
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import author_support as author
 import pytest
 
 from bioresearcher.analysis.sets import make_sets
+from bioresearcher.graph.nodes_path import plan_computation
+from bioresearcher.graph.state import initial_state
+from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.question import Measure, Question, Questions
+from bioresearcher.schemas.run import ChosenPath
 from bioresearcher.sources.datasets.load import load_datasets
 from bioresearcher.stages.computation import NOT_REVIEWED, computation_plan, is_plain_table, why_designed
 from bioresearcher.stages.extract import copied_tasks
@@ -119,6 +124,28 @@ def test_the_plan_hands_the_words_and_each_question_s_rows_to_one_task(people: D
     assert (task.questions, task.skill) == (("A1", "A2"), None)
     assert [o.kind for o in task.outputs] == ["table", "findings"]
     assert {i.dataset for i in task.inputs} == {"people", "people-A2"}
+
+
+async def test_the_short_path_is_left_where_a_person_made_a_question_one_to_design(
+    people: Dataset, tmp_path: Path
+) -> None:
+    asked = Questions(questions=(question("association", outcome="weight"),))
+    made = make_sets(asked, [people], tmp_path / "analysis")
+    bench = replace(author.bench(), objective=OBJECTIVE, datasets=(people,), questions=made.questions, sets=made.sets)
+    folder, told = RunFolder(tmp_path / "run"), list[tuple[object, ...]]()
+    folder.write(ChosenPath(short=True), "path.json")
+    context = SimpleNamespace(
+        objective=OBJECTIVE,
+        folder=folder,
+        bench=lambda: bench,
+        settings=SimpleNamespace(plan="auto"),
+        caller=SimpleNamespace(events=SimpleNamespace(emit=lambda *said: told.append(said))),
+    )
+    runtime: Any = SimpleNamespace(context=context)
+    found = await plan_computation(initial_state(), runtime)
+    assert found == {}
+    assert not folder.read(ChosenPath, "path.json").short
+    assert "how it is computed is not said" in str(told)
 
 
 def test_without_a_question_that_can_be_answered_there_is_no_plan(people: Dataset, tmp_path: Path) -> None:
