@@ -18,12 +18,18 @@ from bioresearcher.text.visible import one_line
 STAGES: Final = (
     (
         "search",
-        ("plan_queries", "search_papers", "screen_papers", "search_datasets", "check_datasets", "ask_questions"),
+        (
+            *("choose_path", "plan_queries", "search_papers", "screen_papers"),
+            *("search_datasets", "check_datasets", "ask_questions"),
+        ),
     ),
     ("read", ("audit_data", "make_analysis_sets", "read_paper", "analyse_reports")),
     (
         "design",
-        ("explore_data", "plan_protocol", "write_steps", "rehearse_script", "review_protocol", "assemble_protocol"),
+        (
+            *("plan_computation", "explore_data", "plan_protocol", "write_steps", "rehearse_script"),
+            *("review_protocol", "assemble_protocol"),
+        ),
     ),
     ("program", ("extract_tasks", "program_task")),
     ("review", ("score_protocol", "check_status")),

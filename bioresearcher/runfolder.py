@@ -3,6 +3,7 @@
 Layout (ids are safe as file names)::
 
     run.json                      RunRecord, the manifest
+    path.json                     ChosenPath
     search.json  screening.json   SearchRound…, ScreenedPaper…
     status.json                   StatusCheck…: retraction status when the report was written
     papers/<paper>.json           Paper          documents/<paper>.json         Document (canonical text)

@@ -271,8 +271,12 @@ def _kind_of(ask: Ask, text: Text, wishes: Wishes, lexicon: Lexicon) -> Question
 
 
 def is_settled(question: Question, dataset: Dataset) -> Question:
-    """A question that somebody else bound, with what stands against it: unsure readings, data that are not there."""
-    return _stopped(question, [*_unsure(dataset, question), *_lacking(dataset, question)], dataset)
+    """A question that somebody else bound, with what stands against it: unsure readings, data that are not there.
+
+    One that says itself what is computed lacks nothing beyond its columns, which are there.
+    """
+    lacking = [] if question.stated else _lacking(dataset, question)
+    return _stopped(question, [*_unsure(dataset, question), *lacking], dataset)
 
 
 def _stopped(question: Question, stops: Sequence[tuple[str, str]], dataset: Dataset) -> Question:

@@ -9,6 +9,7 @@ from pathlib import Path
 from bioresearcher.errors import InputError, RunFolderError
 
 Commands = argparse._SubParsersAction  # the type argparse gives to `add_subparsers`
+PLANS = ("auto", "short", "full")
 SANDBOXES = ("auto", "bubblewrap", "container", "none")
 MOST_BYTES = 1 << 20
 _BULLET = re.compile(r"^\s*(?:[-*•–]|R?\d{1,4}[.):])\s+")
@@ -85,6 +86,11 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
         "--only-own",
         action=argparse.BooleanOptionalAction,
         help="search only --papers, --pubmed-xml and --data; ask no literature or data service (services are asked)",
+    )
+    parser.add_argument(
+        "--plan",
+        choices=PLANS,
+        help="short: only compute what the objective says on --data; auto: that where nothing is to design (auto)",
     )
     parser.add_argument(
         "--read-all",

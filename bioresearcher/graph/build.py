@@ -11,7 +11,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import RetryPolicy, Send
 
 from bioresearcher.errors import BioresearcherError
-from bioresearcher.graph import nodes_answers, nodes_approvals, nodes_data, nodes_questions, nodes_selection
+from bioresearcher.graph import nodes_answers, nodes_approvals, nodes_data, nodes_path, nodes_questions, nodes_selection
 from bioresearcher.graph import nodes_design as design
 from bioresearcher.graph import nodes_search as search
 from bioresearcher.graph.approvals import stays_open
@@ -38,6 +38,7 @@ class Node(Protocol):
 
 
 STEPS: tuple[Node, ...] = (
+    nodes_path.choose_path,
     search.plan_queries,
     search.search_papers,
     search.screen_papers,
@@ -47,6 +48,7 @@ STEPS: tuple[Node, ...] = (
     search.fetch_datasets,
     nodes_data.audit_data,
     nodes_questions.make_analysis_sets,
+    nodes_path.plan_computation,
     search.analyse_reports,
     nodes_data.explore_data,
     search.index_papers,
@@ -73,9 +75,21 @@ def after_search(state: RunState) -> str:
     return "screen_papers" if state["rounds"][-1].stop_reason else "plan_queries"
 
 
-def after_sets(state: RunState) -> Route:
-    """Open a branch per kept paper."""
+def first_step(state: RunState, runtime: Runtime[RunContext]) -> str:
+    """Search nothing on the short path."""
+    return "check_datasets" if runtime.context.short else "plan_queries"
+
+
+def after_sets(state: RunState, runtime: Runtime[RunContext]) -> Route:
+    """Plan at once on the short path, else open a branch per kept paper."""
+    if runtime.context.short:
+        return "plan_computation"
     return [Send("read_paper", PaperTask(paper_id=p)) for p in state["kept"]] or "analyse_reports"
+
+
+def after_computation(state: RunState, runtime: Runtime[RunContext]) -> str:
+    """Search where the short path was left."""
+    return "assemble_protocol" if runtime.context.short else "plan_queries"
 
 
 def next_tasks(state: RunState, runtime: Runtime[RunContext]) -> Route:
@@ -175,7 +189,8 @@ def build_pipeline() -> Graph:
         graph.add_node(branch.__name__, _with_events(branch), input_schema=task)
     for approval in APPROVALS:
         approval.add_to(graph)
-    graph.add_edge(START, "plan_queries")
+    graph.add_edge(START, "choose_path")
+    graph.add_conditional_edges("choose_path", first_step, ["plan_queries", "check_datasets"])
     graph.add_edge("plan_queries", "search_papers")
     graph.add_conditional_edges("search_papers", after_search, ["plan_queries", "screen_papers"])
     graph.add_edge("screen_papers", "search_datasets")
@@ -183,7 +198,10 @@ def build_pipeline() -> Graph:
     graph.add_edge("check_datasets", "ask_questions")
     graph.add_edge("fetch_datasets", "audit_data")
     graph.add_edge("audit_data", "make_analysis_sets")
-    graph.add_conditional_edges("make_analysis_sets", after_sets, ["read_paper", "analyse_reports"])
+    graph.add_conditional_edges(
+        "make_analysis_sets", after_sets, ["plan_computation", "plan_queries", "read_paper", "analyse_reports"]
+    )
+    graph.add_edge("plan_computation", "assemble_protocol")
     graph.add_edge("read_paper", "analyse_reports")
     graph.add_edge("analyse_reports", "explore_data")
     graph.add_edge("explore_data", "plan_protocol")

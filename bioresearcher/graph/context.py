@@ -29,6 +29,7 @@ from bioresearcher.schemas.paper import Failure, Paper
 from bioresearcher.schemas.paper_report import PaperReport, ReferabilityAnalysis
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.question import AnalysisSets, Questions
+from bioresearcher.schemas.run import ChosenPath
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.settings import Settings
 from bioresearcher.sources.literature.own_papers import OwnPapers
@@ -44,6 +45,8 @@ DEFINITIONS = ("tasks", "protocol_definitions.py")
 """Folder of the views without outcomes, and the name of the file that lists them."""
 QUESTIONS, ANALYSIS = "questions.json", "analysis"
 """The questions of the run, and the folder of the rows on which each is answered."""
+PATH = "path.json"
+"""The file that says if the run takes the short path, or why not."""
 LOOKED, PASSAGES = "looked.json", "passages.json"
 """Facts that looks showed, and passages that the designer read."""
 
@@ -109,6 +112,11 @@ class RunContext:
     registered_at: datetime | None = None
     audits: list[tuple[tuple[Dataset, ...], Objective, Audit]] = field(default_factory=list)
     shared: dict[str, SharedRuns] = field(default_factory=dict)
+
+    @property
+    def short(self) -> bool:
+        """True if the run takes the short path, which is chosen in its first step."""
+        return self.folder.has(PATH) and self.folder.read(ChosenPath, PATH).short
 
     @property
     def objective(self) -> Objective:

@@ -9,7 +9,7 @@ from bioresearcher.graph.run_totals import ANSWER, answer_material, answers
 from bioresearcher.graph.state import RunState, Update
 from bioresearcher.schemas.paper import Document, Paper
 from bioresearcher.stages.answer import PaperCorpus
-from bioresearcher.stages.answer_page import judge_page
+from bioresearcher.stages.answer_page import judge_page, judged_by_rule
 from bioresearcher.stages.write_answers import write_answers
 
 
@@ -22,5 +22,9 @@ async def answer_questions(state: RunState, runtime: Runtime[RunContext]) -> Upd
     corpus = PaperCorpus(c.folder.read_all(Paper, "papers"), read) if read else None
     material = answer_material(c, corpus)
     written = await write_answers(c.caller, material, answers(c))
-    c.folder.write(await judge_page(c.caller, material, written), ANSWER)
+    if c.short:  # its sentences were reviewed one by one
+        page = judged_by_rule(material, written)
+        c.folder.write(written.model_copy(update={"page": page}), ANSWER)
+    else:
+        c.folder.write(await judge_page(c.caller, material, written), ANSWER)
     return {}

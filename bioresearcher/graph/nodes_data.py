@@ -28,7 +28,10 @@ PREPARED = "prepared"
 
 
 async def audit_data(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Audit the data sets, prepare copies as the facts propose, and make the views that may be looked at."""
+    """Audit the data sets, prepare copies as the facts propose, and make the views that may be looked at.
+
+    On the short path rows and values stay as they were given, and nobody looks before the plan.
+    """
     c = runtime.context
     given = tuple(c.folder.read(Dataset, "datasets", f"{d}.json") for d in state["datasets"])
     given = tuple(d for d in given if d.files and d.prepared_from is None)
@@ -36,7 +39,7 @@ async def audit_data(state: RunState, runtime: Runtime[RunContext]) -> Update:
     c.folder.write(found, FACTS)
     said = f"{len(found.facts)} facts about {len(given)} data sets, {len(found.proposals)} proposals"
     c.caller.events.emit("note", "audit_data", "info", said)
-    prepared, failures = await asyncio.to_thread(_prepared, c, given, found)
+    prepared, failures = ([], []) if c.short else await asyncio.to_thread(_prepared, c, given, found)
     write_datasets(c, prepared)
     checks = c.folder.read_list(DatasetCheck, CHECKS)
     known = {k.dataset_id for k in checks}
@@ -47,7 +50,7 @@ async def audit_data(state: RunState, runtime: Runtime[RunContext]) -> Update:
         if d.prepared_from in like and d.id not in known
     ]
     c.folder.write_list([*checks, *more], CHECKS)
-    if not c.caller.by_rule:  # only a model looks
+    if not c.caller.by_rule and not c.short:  # only a model looks
         secret = hashlib.sha256("\n".join(sorted(f.sha256 for d in given for f in d.files)).encode()).digest()
         views = await asyncio.to_thread(make_views, given, c.objective, c.folder.path(VIEWS), secret)
         c.folder.write_list(views, f"{VIEWS}.json")

@@ -30,10 +30,11 @@ from bioresearcher.schemas.execution import DryLabTask, TaskRecord
 from bioresearcher.schemas.facts import Audit, Fact, LookRecord
 from bioresearcher.schemas.paper import Failure, ScreenedPaper
 from bioresearcher.schemas.protocol import Protocol
-from bioresearcher.schemas.review import CheckFinding, DraftReview, RankedFinding
+from bioresearcher.schemas.review import CheckFinding, DraftReview, RankedFinding, Review
 from bioresearcher.stages import author, extract, program, score, shared_code
 from bioresearcher.stages.author_revision import Reviser
 from bioresearcher.stages.claims import check_claims
+from bioresearcher.stages.computation import NOT_REVIEWED
 from bioresearcher.stages.design import parts_of
 from bioresearcher.stages.design_context import DesignContext, beyond_limit
 from bioresearcher.stages.design_context import assemble_protocol as assemble_protocol_of
@@ -253,7 +254,10 @@ async def extract_tasks(state: RunState, runtime: Runtime[RunContext]) -> Update
     c = runtime.context
     bench = c.bench()
     protocol = c.folder.read(Protocol, "protocol.json")
-    found = await extract.extract_tasks(c.caller, protocol, bench.datasets, c.skills, c.settings.max_tasks)
+    if c.short:  # its step is one task as it stands
+        found = extract.copied_tasks(protocol, bench.datasets, c.settings.max_tasks)
+    else:
+        found = await extract.extract_tasks(c.caller, protocol, bench.datasets, c.skills, c.settings.max_tasks)
     tasks, done = found.tasks, list[str]()
     if revisions_of(state["decisions"]):
         old = c.folder.read_list(DryLabTask, "tasks.json")
@@ -302,8 +306,11 @@ async def collect_tasks(state: RunState, runtime: Runtime[RunContext]) -> Update
 
 
 async def score_protocol(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Score the protocol on the five metrics."""
+    """Score the protocol on the five metrics; a plan that nobody designed is not scored."""
     c = runtime.context
+    if c.short:
+        c.folder.write(Review(metrics={}, verdict="not judged", summary=NOT_REVIEWED, origin="offline"), "review.json")
+        return {}
     protocol = c.folder.read(Protocol, "protocol.json")
     review = await score.score_protocol(c.caller, c.objective, protocol, c.check_context())
     c.folder.write(review, "review.json")

@@ -259,8 +259,10 @@ async def read_with_model(c: RunContext, sets: Sequence[Dataset]) -> tuple[Datas
 
 
 async def check_suitability(c: RunContext, sets: Iterable[Dataset]) -> list[DatasetCheck]:
-    """Check how far data sets suit the objective: by the rules, then for relevance."""
+    """Check how far data sets suit the objective: by the rules, then for relevance, where any may be of use."""
     max_bytes, objective = c.settings.max_data_mb << 20, c.objective
+    if c.short:  # the data were given for what is computed of them
+        return [check_dataset(d, objective, max_bytes) for d in sets]
     checked = (search.judge_dataset(c.caller, objective, d, check_dataset(d, objective, max_bytes)) for d in sets)
     return list(await asyncio.gather(*checked))
 

@@ -243,6 +243,10 @@ def check_inputs(inputs: RunInputs, settings: Settings) -> None:
         raise InputError(f"{missing[0]} is not there.", hint="Check --papers and --data.")
     if settings.only_own and not settings.pubmed_xml and not inputs.papers and not inputs.data:
         raise InputError("there are neither papers nor data.", hint="Give --papers DIR and/or --data DIR.")
+    if settings.plan == "short" and not inputs.data:
+        raise InputError(
+            "the short path computes on data given, and there are none.", hint="Give --data, or no --plan."
+        )
 
 
 def check_sources(settings: Settings) -> None:

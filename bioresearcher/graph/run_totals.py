@@ -19,6 +19,7 @@ from bioresearcher.schemas.run import Decision, RunRecord, Spent, Totals
 from bioresearcher.settings import BUDGET, Settings
 from bioresearcher.stages.answer import PaperCorpus
 from bioresearcher.stages.answers import answer_questions
+from bioresearcher.stages.computation import NOT_REVIEWED
 from bioresearcher.stages.write_answers import AnswerMaterial, still_holding
 
 FILE = "interventions.json"
@@ -217,7 +218,7 @@ def _of_models(rows: tuple[UsageRow, ...]) -> list[str]:
 
 def known_limits(context: RunContext) -> list[str]:
     """Return the caveats that only the run itself knows; the run report adds those its values show."""
-    said = []
+    said = [NOT_REVIEWED] if context.short else []
     if context.caller.by_rule:
         said.append(
             "No language model was used: reading, design and review follow deterministic rules, and the wording of "
@@ -225,12 +226,12 @@ def known_limits(context: RunContext) -> list[str]:
         )
     else:
         said += _of_models(context.caller.ledger.rows())
-    if not any(source.hosts for source in context.literature):
+    if not context.short and not any(source.hosts for source in context.literature):
         files = ", PubMed files" if context.own.pubmed_files else ""
         said.append(
             f"Only the researcher's own papers{files} and data sets were searched; no literature service was asked."
         )
-    if not context.literature and not context.added.papers:
+    if not context.literature and not context.added.papers and not context.short:
         said.append("No papers were given, so no step rests on literature.")
     data = [one for one in context.added.inputs if one.kind == "data"]
     if not (context.own.datasets or data or context.own.failures):

@@ -242,7 +242,7 @@ def _review(view: RunView) -> Iterable[str]:
     for draft, passed in latest.items():
         if not passed:
             yield f"No version of {draft} passed its review; the best-scoring one was kept"
-    if view.review is not None and view.review.verdict != "pass":
+    if view.review is not None and view.review.verdict not in ("pass", "not judged"):
         yield f"The review's verdict on the protocol is {view.review.verdict!r}"
     if view.review is not None and view.review.origin == "offline":
         yield "The review was computed by rule; nobody judged whether the protocol makes scientific sense"

@@ -20,6 +20,7 @@ from bioresearcher.schemas.base import Usage
 from bioresearcher.schemas.protocol import NotDone
 from bioresearcher.schemas.question import AnalysisSet
 from bioresearcher.stages.answer_numbers import Amount, amounts
+from bioresearcher.stages.computation import NOT_REVIEWED
 from bioresearcher.text.format import count_of, listing, timestamp_text
 from bioresearcher.text.visible import clip, one_line
 from bioresearcher.text.words import first_sentences
@@ -379,6 +380,7 @@ def reading_caveats(view: RunView) -> tuple[str, ...]:
     if changed:
         more = f" (and {count_of(len(changed) - 1, 'more deviation')})" if len(changed) > 1 else ""
         found.append(clip(f"Not as registered: {changed[0].said.rstrip('.')}{more}", _CHARS))
+    found += [NOT_REVIEWED] if NOT_REVIEWED in view.run.not_verified else []
     conflict = [f"{d.id}: {p}" for d in view.datasets for p in d.problems if "conflict" in p or "label" in p]
     found += [clip(s, _CHARS) for s in conflict[:1]]
     if silent and any(f.events is not None for f in view.flows):

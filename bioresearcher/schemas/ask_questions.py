@@ -112,6 +112,7 @@ class QuestionProposal(Value):
     blocks: tuple[str, ...] = ()
     adjust: tuple[str, ...] = ()
     compares_with: str = Field(default="", description="data set in which this one is to confirm a result of another")
+    stated: bool = Field(default=False, description="whether the words say what is computed, and nothing is to design")
     not_held: tuple[NotHeld, ...] = ()
     cannot: str = Field(default="", description="why the data cannot answer it; empty when they can")
     otherwise: str = Field(

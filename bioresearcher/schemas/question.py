@@ -269,6 +269,7 @@ class Question(Value):
     model: str = Field(default="", description="the model that is asked for by name, e.g. `cox regression`")
     test: str = Field(default="", description="the test that is asked for by name, e.g. `wilcoxon`")
     compares_with: str = Field(default="", description="id of the data set a finding is to be repeated in, if asked")
+    stated: bool = Field(default=False, description="whether the words say what is computed, and nothing is to design")
     words: str = Field(default="", description="phrase of the objective or requirement that it came from")
     requirements: tuple[str, ...] = Field(default=(), description="ids of the requirements that it serves")
     cannot: str = Field(default="", description="why it cannot be answered, found before anything was computed")

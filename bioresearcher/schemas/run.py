@@ -99,6 +99,13 @@ class Replay(Value):
     )
 
 
+class ChosenPath(Value):
+    """The path of a run (`path.json`): all of the pipeline, or the short one of a mere computation."""
+
+    short: bool
+    why: str = Field(default="", description="why not the short path; empty on it")
+
+
 class AddedInput(Value):
     """A file or folder that the researcher added at the approval of the selection; `added.json` lists them."""
 

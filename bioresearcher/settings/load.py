@@ -26,7 +26,7 @@ from bioresearcher.settings.values import BUDGET, MODEL_KEYS, Settings
 
 _PATHS = ("project", "agents_dir", "prompts_dir", "skills_dir", "prices")
 _PATH_LISTS = ("pubmed_xml",)
-_PLAIN = ("workspace", "sandbox", "only_own", "read_all", "chroma_url", "jobs", "backend")
+_PLAIN = ("workspace", "sandbox", "only_own", "plan", "read_all", "chroma_url", "jobs", "backend")
 _ENVIRONMENT = {
     f"BIORESEARCHER_{name.removesuffix('_dir').upper()}": name for name in (*_PLAIN, *BUDGET, *_PATHS, *_PATH_LISTS)
 }

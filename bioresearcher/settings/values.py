@@ -88,6 +88,11 @@ class Settings(Value):
     only_own: bool = Field(
         default=False, description="search only the researcher's own papers and data; ask no service"
     )
+    plan: Literal["auto", "short", "full"] = Field(
+        default="auto",
+        description="short: compute what the objective says on the data given, without search, design and reviews; "
+        "auto: that where its questions leave nothing to design, else full",
+    )
     read_all: bool = Field(default=False, description="read given papers also when screening finds them irrelevant")
     pubmed_xml: tuple[Path, ...] = Field(
         default=(), description="PubMed XML files and folders that are searched offline"

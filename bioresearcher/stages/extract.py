@@ -70,6 +70,12 @@ async def extract_tasks(
     return accept_tasks(by_rule, (*drafts, *copied), protocol, datasets, limit)
 
 
+def copied_tasks(protocol: Protocol, datasets: tuple[Dataset, ...], limit: int | None = None) -> Extracted:
+    """Return the tasks of a protocol's dry steps as they stand, a task a step; no model is asked."""
+    copies = tuple(_copy(f"C{n}", [s]) for n, s in enumerate((s for s in protocol.steps if s.kind == "dry"), 1))
+    return accept_tasks((), copies, protocol, datasets, limit)
+
+
 def _held(tasks: Iterable[DryLabTask]) -> set[str]:
     return {i for t in tasks for i in t.step_ids}
 

@@ -297,6 +297,7 @@ def _made(proposal: QuestionProposal, named: Names, facts: Sequence[Fact]) -> Qu
         blocks=tuple(dict.fromkeys(proposal.blocks)),
         adjust=tuple(dict.fromkeys(proposal.adjust)),
         compares_with=proposal.compares_with,
+        stated=proposal.stated,
         words=proposal.words,
         requirements=proposal.requirements,
         origin="model",

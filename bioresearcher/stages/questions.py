@@ -227,6 +227,7 @@ def _refused(proposal: QuestionProposal, problem: str) -> Question:
         kind=proposal.kind,
         text="",
         dataset="",
+        stated=proposal.stated,
         words=proposal.words,
         requirements=proposal.requirements,
         cannot=f"it could not be bound to the data: {problem}",
@@ -241,7 +242,10 @@ def _settled(question: Question, source: Source, proposal: QuestionProposal) -> 
         question = question.model_copy(update={"cannot": proposal.cannot})
     else:
         question = is_settled(question, source.data.dataset)
-    return question.model_copy(update={"text": question_text(question)})
+    text = question_text(question)
+    if question.stated or question.kind == "description":  # its fields do not say what is computed
+        text = f"{text.rstrip('.')}: “{' '.join(question.words.split())}”"
+    return question.model_copy(update={"text": text})
 
 
 def _read_from(column: DerivedColumn) -> str:

@@ -79,3 +79,19 @@ def test_a_decision_says_where_the_run_goes(
     runtime: Any = SimpleNamespace(context=SimpleNamespace(caller=SimpleNamespace(by_rule=by_rule)))
     row = next(a for a in build.APPROVALS if a.name == approval)
     assert row.route(state, runtime) == there
+
+
+@pytest.mark.parametrize(
+    ("route", "short", "there"),
+    [
+        (build.first_step, True, "check_datasets"),
+        (build.first_step, False, "plan_queries"),
+        (build.after_sets, True, "plan_computation"),
+        (build.after_sets, False, "analyse_reports"),
+        (build.after_computation, True, "assemble_protocol"),
+        (build.after_computation, False, "plan_queries"),
+    ],
+)
+def test_the_short_path_leads_past_search_and_design_and_can_be_left(route: Any, short: bool, there: str) -> None:
+    runtime = SimpleNamespace(context=SimpleNamespace(short=short))
+    assert route(initial_state(), runtime) == there
