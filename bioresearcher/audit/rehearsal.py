@@ -10,6 +10,7 @@ nothing that a script prints of it depends on the link of an outcome or a compar
 - free texts go with the only block there is, else each is a block; names of samples or persons in them are cut out.
   Names that give a block away are never part of it, because they would say whose row it is: each column is its own;
 - columns that a question reads off others (patients in titles) stay with the groups that it compares;
+- the rows that a question is answered on change places among themselves, and stand in its set as in its data set;
 - a further table of samples: its ids stay, the rest is one block;
 - where the samples' names give outcome or groups away, and in a matrix without a sheet, names change places: all
   matrices and the sheet are told the same, so everything else stays together;
@@ -121,10 +122,17 @@ def make_copies(
     places: set[str] = set()
     try:
         (folder / _RECORDS).mkdir(parents=True, exist_ok=True)
-        for dataset in datasets:
-            place = _free(safe_name(dataset.id), places)
-            asked = [q for q in questions if q.dataset == dataset.id]
-            made = _copies_of(dataset, objective, asked, folder, place)
+        places_of: dict[str, str] = {}
+        for dataset in sorted(datasets, key=lambda d: d.analysis_of is not None):
+            place = places_of[dataset.id] = _free(safe_name(dataset.id), places)
+            asked = [q for q in questions if q.dataset in (dataset.id, dataset.analysis_of)]
+            given = _Given(
+                objective=objective,
+                questions=asked,
+                rows=tuple(_ids_of(d) for d in datasets if d.analysis_of == dataset.id),
+                source=_copied_sheet(folder, places_of, files, dataset.analysis_of),
+            )
+            made = _copies_of(dataset, given, folder, place)
             files += made.files
             shuffled[dataset.id] = tuple(made.shuffled)
             notes += made.notes
@@ -168,11 +176,51 @@ class _Made:
     digests: dict[str, str] = field(default_factory=dict)
 
 
-def _copies_of(
-    dataset: Dataset, objective: Objective, questions: Sequence[Question], folder: Path, place: str
-) -> _Made:
+@dataclass(frozen=True)
+class _Given:
+    """All that a data set's copies depend on beside the data set.
+
+    Attributes:
+        rows: For each set of rows that a question of it is answered on, the names of the samples.
+        source: Of such a set of rows, the copied sheet of the data set it was taken from, by column.
+    """
+
+    objective: Objective
+    questions: Sequence[Question] = ()
+    rows: tuple[frozenset[str], ...] = ()
+    source: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def stratum(self, name: str) -> str:
+        """Return which sets of rows hold a sample: those that the same sets hold change places with each other."""
+        return "".join("1" if name in rows else "0" for rows in self.rows)
+
+
+def _ids_of(dataset: Dataset) -> frozenset[str]:
+    """Return the names of the samples of a set of rows; none where it has no sheet that can be read."""
+    sheet = dataset.file("samples")
+    if sheet is None or sheet.sample_column is None:
+        return frozenset()
+    try:
+        return frozenset(v.strip() for v in read_table(Path(dataset.root) / sheet.path).cells[sheet.sample_column])
+    except (InputError, KeyError):
+        return frozenset()
+
+
+def _copied_sheet(
+    folder: Path, places: Mapping[str, str], files: Sequence[CopiedFile], dataset: str | None
+) -> dict[str, list[str]]:
+    """Return the copied sample sheet of a data set by column; empty where there is none, or its names were shuffled."""
+    copy = next((f for f in files if f.dataset == dataset and f.kind == "samples"), None)
+    if dataset is None or dataset not in places or copy is None or "names of samples shuffled" in copy.what:
+        return {}
+    return read_table(folder / copy.path).cells
+
+
+def _copies_of(dataset: Dataset, given: _Given, folder: Path, place: str) -> _Made:
+    objective = given.objective
     stated = [RULES, place, dataset.id, objective.text, [r.text for r in objective.requirements]]
-    stated += [q.model_dump_json(include={"contrast", "pair", "derived"}) for q in questions]
+    stated += [q.model_dump_json(include={"contrast", "pair", "derived"}) for q in given.questions]
+    stated += [json.dumps([[sorted(rows) for rows in given.rows], given.source], sort_keys=True)]
     files = [f.model_dump(mode="json") for f in dataset.files]
     wanted = hashlib.sha256(json.dumps([stated, files], sort_keys=True).encode()).hexdigest()
     record = folder / _RECORDS / f"{place}.json"
@@ -181,7 +229,7 @@ def _copies_of(
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as name:
         new = Path(name) / place
         new.mkdir()
-        made = _Maker(dataset, objective, questions, new).make()
+        made = _Maker(dataset, given, new).make()
         if (folder / place).exists():
             shutil.rmtree(folder / place)
         new.rename(folder / place)
@@ -287,8 +335,9 @@ class _Names:
 class _Maker:
     """Copies the files of one data set."""
 
-    def __init__(self, dataset: Dataset, objective: Objective, questions: Sequence[Question], folder: Path) -> None:
-        self._dataset, self._objective, self._questions, self._folder = dataset, objective, questions, folder
+    def __init__(self, dataset: Dataset, given: _Given, folder: Path) -> None:
+        self._dataset, self._given, self._folder = dataset, given, folder
+        self._objective, self._questions = given.objective, given.questions
         self._root = Path(dataset.root)
         self._made = _Made()
         self._names = _Names(dataset.id)
@@ -319,7 +368,7 @@ class _Maker:
         renamed = plan is None or plan.names_tell
         for matrix in (*matrices, *measures):
             self._matrix(matrix, renamed=renamed)
-        if sheet is not None and plan is not None:
+        if sheet is not None and plan is not None and not self._rows_of_source(sheet, tables[sheet.name]):
             self._sheet(sheet, tables[sheet.name], plan)
         for other in others:
             self._further(other, tables[other.name])
@@ -389,6 +438,24 @@ class _Maker:
             return False
         return is_gene_table(cells, file.columns, features)
 
+    def _rows_of_source(self, file: DataFile, table: Table) -> bool:
+        """Write the rows of a question as they stand in the copy of their data set; False where they do not."""
+        source, cells, names = self._given.source, table.cells, file.sample_column
+        if names is None or names not in cells or names not in source:
+            return False
+        place = {name.strip(): n for n, name in enumerate(source[names])}
+        if any(name.strip() not in place for name in cells[names]):
+            return False
+        known = {n: [source[n][place[name.strip()]] for name in cells[names]] for n in cells if n in source}
+        read = [d for q in self._questions for d in q.derived if d.source in known and d.name in cells]
+        known |= {d.name: [d.of(cell) for cell in known[d.source]] for d in read if d.name not in source}
+        changed = [n for n in known if known[n] != list(cells[n])]
+        target = self._target(file)
+        table.rows = [list(row) for row in zip(*(cells | known).values(), strict=True)]
+        table.write(target)
+        self._add(file, target, f"columns {', '.join(changed)} as in the copy of their data set", changed)
+        return True
+
     def _read(self, cells: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
         """Return the columns that the questions read off the sheet's own."""
         derived = [d for q in self._questions for d in q.derived if d.source in cells and d.name not in cells]
@@ -446,16 +513,18 @@ class _Maker:
         """
         places = [i for i in range(len(units)) if i not in table.wide]
         for label, columns in blocks.items():
-            laid = _laid(
-                [tuple(cells[n][i] for n in columns) for i in places],
-                [units[i] for i in places],
-                [[column[i] for i in places] for column in persons],
-                main.get(label, len(columns)),
-                f"{self._dataset.id}\0{file.name}\0{label}",
-            )
-            for place, row in zip(places, laid, strict=True):
-                for name, cell in zip(columns, row, strict=True):
-                    cells[name][place] = cell
+            for stratum in sorted({self._given.stratum(units[i]) for i in places}):
+                inside = [i for i in places if self._given.stratum(units[i]) == stratum]
+                laid = _laid(
+                    [tuple(cells[n][i] for n in columns) for i in inside],
+                    [units[i] for i in inside],
+                    [[column[i] for i in inside] for column in persons],
+                    main.get(label, len(columns)),
+                    f"{self._dataset.id}\0{file.name}\0{label}{stratum}",
+                )
+                for place, row in zip(inside, laid, strict=True):
+                    for name, cell in zip(columns, row, strict=True):
+                        cells[name][place] = cell
         cells = {name: column for name, column in cells.items() if name not in left_out}
         columns = [n for n in cells if any(n in members for members in blocks.values())]
         said = [f"columns {', '.join(columns)} shuffled"] * bool(columns) + said

@@ -19,7 +19,7 @@ ORDER = (
 """Every top-level module and package; each may import only what stands before it."""
 RANK = {name: rank for rank, name in enumerate(ORDER)}
 LIMIT = 600
-MOST_MODULES = 546  # packages for data, questions, verification, foreign protocols, panels, answers and doors
+MOST_MODULES = 548
 ALONE = ROOT / "tests" / "contract" / "single_importers.txt"
 
 

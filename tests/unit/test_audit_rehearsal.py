@@ -432,3 +432,44 @@ def test_a_copy_with_patients_in_titles_depends_on_no_link_either(tmp_path: Path
         found.append(contents(make_copies(datasets, GROUPS, tmp_path / name, [question])))
         (tmp_path / "data").rename(tmp_path / f"data {name}")
     assert found[0] == found[1]
+
+
+def test_the_rows_of_a_question_stand_in_its_copy_as_in_the_copy_of_their_data_set(tmp_path: Path) -> None:
+    """A script reads both: whoever is a pair in the one is a pair in the other, and the left out stay left out."""
+    sheet = make_sheet(64)
+    order = [*random.Random(3).sample(range(60), 60), 60, 61, 62, 63]
+    sheet["arm"] = ["treated" if i % 2 else "untreated" for i in order]
+    sheet["title"] = [f"{'NC'[i % 2]}{i // 2 if i < 60 else i} of one kidney, frozen" for i in order]
+    write_data(tmp_path / "data", sheet)
+    chosen = {name: cells[:60] for name, cells in sheet.items()}
+    chosen["patient"] = [PATIENTS.of(title) for title in chosen["title"]]
+    write_data(tmp_path / "rows", chosen)
+    (source,), _ = load_datasets([tmp_path / "data"])
+    (rows,), _ = load_datasets([tmp_path / "rows"])
+    rows = rows.model_copy(update={"id": "data-A1", "analysis_of": "data"})
+    question = Question(
+        id="A1",
+        kind="difference",
+        text="Differ.",
+        dataset="data",
+        contrast=Contrast(column="arm", case="treated", control="untreated", levels=("treated", "untreated")),
+        pair="patient",
+        derived=(PATIENTS,),
+    )
+    copies = make_copies([rows, source], GROUPS, tmp_path / "copies", [question])
+    whole, part = (
+        dict(zip(cells["sample"], zip(cells["title"], cells["arm"], strict=True), strict=True))
+        for folder in ("data", "data-A1")
+        for cells in [table(copies, f"{folder}/samples.csv")]
+    )
+    assert part == {name: whole[name] for name in chosen["sample"]}
+    read = table(copies, "data-A1/samples.csv")
+    assert read["patient"] == [PATIENTS.of(title) for title in read["title"]]
+    assert read["patient"] != chosen["patient"]
+    held: dict[str, set[str]] = {}
+    for patient, arm in zip(read["patient"], read["arm"], strict=True):
+        held.setdefault(patient, set()).add(arm)
+    assert len(held) == 30
+    assert all(arms == {"treated", "untreated"} for arms in held.values())
+    again = make_copies([rows, source], GROUPS, tmp_path / "copies", [question])
+    assert again.digest == copies.digest
