@@ -464,7 +464,7 @@ def findings(task: Task, studies: Studies, pooled: list[Pooled], rows: pd.DataFr
     values: dict[str, Any] = {"dataset": task.parameter("dataset_label", ""), "k": k, "estimate": rounded(mean)}
     values |= {"low": rounded(low), "high": rounded(high), "p": shown_p(main.p), "confidence_percent": 95}
     if twice := same_numbers(studies):  # in the first sentence, which no answer leaves out
-        text += f"; {listed(twice)} have the same numbers: if they are one study, it is counted twice"
+        text += f"; studies with the same numbers may be one that is counted twice: {listed(twice)}"
         values["same_numbers"] = twice
     text += "."
     if studies.left_out:
