@@ -420,6 +420,9 @@ def _lacking(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
         return [("nothing is named that may be associated with it", "name the gene, signature or columns")]
     if question.model == "mutation frequencies" and dataset.rows_are("mutated gene") is None:
         return [(f"{dataset.id} has no list of mutations", "give the MAF file")]
+    if question.model == "expression by cell type" and dataset.rows_are("gene of a cell type") is None:
+        why = f"{dataset.id} has no counts of single cells with one column of cell types and one of donors"
+        return [(why, "give the h5ad file with counts, `donor` and `cell_type`, or ask without cell types")]
     two = question.contrast is not None and len(question.contrast.levels) == 2
     other = {"linear model": not two, "logistic regression": two}.get(question.model, True)
     if question.kind == "association" and question.measure.kind == "column" and not other:

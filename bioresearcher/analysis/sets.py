@@ -17,6 +17,7 @@ from bioresearcher.errors import InputError
 from bioresearcher.runfolder import safe_name, write_text
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset
 from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, Question, Questions
+from bioresearcher.sources.datasets.formats import BY_TYPE, TYPES_HEADER
 from bioresearcher.sources.datasets.load import load_fetched
 from bioresearcher.sources.datasets.spec import ColumnSpec, FileSpec
 from bioresearcher.sources.datasets.table_stream import RowStream, TableLimits
@@ -28,6 +29,8 @@ ROW: Final = "row"
 """Column of the numbers of rows, where a sheet names none."""
 _LIMITS: Final = TableLimits(text_bytes=8 << 30)
 _MATRIX: Final = ("features", "gene", "signature", "gene sets")
+BY_TYPE_MODEL: Final = "expression by cell type"
+"""Name of the analysis that reads counts by cell type and donor."""
 _WHOLE: Final = ("structure", "description", "synthesis")
 
 
@@ -242,6 +245,13 @@ def _files(question: Question, dataset: Dataset, sheet: Sheet, rows: Rows, place
             feature_column=matrix.feature_column,
             scale=matrix.scale,
         )
+    types = dataset.rows_are(BY_TYPE)
+    if types is not None and question.model == BY_TYPE_MODEL and sheet.ids:
+        path = place / "cell-types.tsv.gz"
+        _write_matrix(Path(dataset.root) / types.path, TYPES_HEADER[0], ids, path, TYPES_HEADER[1])
+        yield FileSpec(
+            name=types.name, kind="table", path=path.name, feature_column=types.feature_column, row_is=BY_TYPE
+        )
     name = sheet.sample_column or ROW
     others = [c for c in dict.fromkeys((*sheet.columns, *rows.cells)) if c != name]
     with (place / "samples.tsv").open("wb") as out:
@@ -303,12 +313,14 @@ def _column(question: Question, known: Column | None, name: str, *, plain: bool)
     )
 
 
-def _write_matrix(source: Path, feature_column: str | None, samples: Sequence[str], target: Path) -> None:
-    """Write the columns of some samples, in their order."""
+def _write_matrix(
+    source: Path, feature_column: str | None, samples: Sequence[str], target: Path, beside: str = ""
+) -> None:
+    """Write the columns of some samples, in their order, after the features and a column `beside` them."""
     with RowStream(source, _LIMITS) as stream, open_gzip(target) as out:
         at = stream.header.index(feature_column) if feature_column in stream.header else 0
         place = {name.strip(): i for i, name in enumerate(stream.header) if i != at}
-        keep = [at, *(place[s] for s in samples if s in place)]
+        keep = [at, *([place[beside]] if beside else []), *(place[s] for s in samples if s in place)]
         write_table(out, [stream.header[i] for i in keep], ([cells[i] for i in keep] for cells in stream.rows()))
 
 

@@ -287,7 +287,7 @@ def _differences(values: AnswerQuestionsInput) -> Iterator[LineDraft]:
         yield from _effects(values)
         return
     r = main.result
-    rows = re.search(r"tested (genes|features|probes|proteins|transcripts)", main.statement)
+    rows = re.search(r"tested (genes|features|probes|proteins|transcripts|pairs of gene and cell type)", main.statement)
     what = rows[1] if rows else "features"
     sizes = [
         f"{w} (n = {r.groups[level]:,})" if level in r.groups else w
@@ -320,6 +320,8 @@ def _differences(values: AnswerQuestionsInput) -> Iterator[LineDraft]:
                 else ""
             )
             yield _line(f"the smallest p-values are those of {_listed(first)}{way}.", f)
+        if "called_by_type" in f.values or "not_tested" in f.values:  # which cell types, and which were not tested
+            yield _line(f.statement.removeprefix(f"In {f.values.get('dataset')}, "), f)
     yield from _open_points(values)
 
 

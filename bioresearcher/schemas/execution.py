@@ -110,7 +110,7 @@ class Limits(Value):
     cpu_s: float = 300
     memory_mb: int = 2048
     processes: int = 64
-    file_mb: int = 256
+    file_mb: int = 512
     disk_mb: int = 1024
     files: int = 5000
     tmp_mb: int = 256

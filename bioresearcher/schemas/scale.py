@@ -22,6 +22,8 @@ _INTENSITIES = re.compile(
 )
 _LOGS = re.compile(r"log|(?<![a-z])(rma|gcrma|vst|rlog|voom|z_?scores?)(?![a-z])")
 _NORMALISED = re.compile(r"norm|(?<![a-z])(tmm|vst|rlog|adjusted|corrected|batch)(?![a-z])|scaled(?<!length.scaled)")
+_FEW_NEGATIVE = 0.01
+"""Share of negative values up to which whole numbers are counts with mistakes; old arrays' differences have more."""
 _STANDARD = 0.02
 """Most by which mean and standard deviation of standardised values are off 0 and 1."""
 _FEW_REPEATS = 0.2
@@ -57,7 +59,7 @@ def judge_scale(values: Iterable[float], names: str = "", sums: Sequence[float] 
         return Scale("", "too few values", sure=False)
     word = re.sub(r"[^a-z0-9]+", "_", names.lower())
     if known[0] < 0:
-        return _with_negative(known)
+        return _with_negative(known, word)
     return _from_zero(known, word, [s for s in sums if s > 0])
 
 
@@ -65,9 +67,13 @@ def _at(known: Sequence[float], share: float) -> float:
     return known[int(share * (len(known) - 1))]
 
 
-def _with_negative(known: Sequence[float]) -> Scale:
+def _with_negative(known: Sequence[float], word: str) -> Scale:
     low, quarter, high, top = (_at(known, q) for q in (0, 0.25, 0.99, 1))
     why = f"values looked at ({low:g} to {top:g}), 99th percentile {high:g}"
+    below = sum(v < 0 for v in known)
+    called = _COUNTS.search(word) is not None and not _NORMALISED.search(word) and not _LOGS.search(word)
+    if (called or below <= _FEW_NEGATIVE * len(known)) and _is_count([v for v in known if v > 0], word, top):
+        return Scale("counts", f"{why}: counts, but for {below} below 0, which no count can be", sure=False)
     middle = math.fsum(known) / len(known)
     spread = math.sqrt(math.fsum((v - middle) ** 2 for v in known) / len(known))
     if abs(middle) < _STANDARD and abs(spread - 1) < _STANDARD:

@@ -8,13 +8,19 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from bioresearcher.schemas.execution import DryLabTask, TaskRecord
+from bioresearcher.schemas.execution import DryLabTask, Outcome, TaskRecord
 
 FINDINGS: Final = 8
 """Findings of one task that are told at most."""
 FINDING_CHARS: Final = 300
 CODE_CHARS: Final = 6_000
 """Characters of code of all these tasks together; a script is shown whole or not at all."""
+
+
+def was_ended(folder: Path) -> bool:
+    """Return True for a finished task whose code did not come to its end, so that its files may be parts."""
+    record = _record(folder / "record.json")
+    return record is not None and record.outcome.rank <= Outcome.KILLED.rank
 
 
 def told_of(tasks_dir: Path, makers: Iterable[DryLabTask]) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ from bioresearcher.schemas.skill import Skill
 from bioresearcher.skills import shared_modules
 from bioresearcher.stages import shared_code
 from bioresearcher.stages.answers import asked_of, brief
-from bioresearcher.stages.built_on import told_of
+from bioresearcher.stages.built_on import told_of, was_ended
 from bioresearcher.stages.cells import Cells, words_of_limits
 from bioresearcher.stages.code_material import definitions_for, examples_for, helper_lines, step_briefs
 from bioresearcher.stages.code_talk import CodeTalk, Failure
@@ -105,6 +105,11 @@ async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) 
     if missing:
         return _unworked(
             task, Outcome.BLOCKED, f"input {', '.join(missing)} is missing: an earlier task did not make it"
+        )
+    cut = sorted(i.name for i in task.inputs if i.task and was_ended(bench.tasks_dir / i.task))
+    if cut:  # a file that a limit cut off looks whole: it holds the first rows
+        return _unworked(
+            task, Outcome.BLOCKED, f"input {', '.join(cut)} may not be whole: the task that makes it was ended before"
         )
     lacking = missing_package(task)
     if lacking:  # no code could mend that

@@ -7,6 +7,7 @@ import importlib
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -155,3 +156,37 @@ def test_code_that_is_no_skills_own_gets_the_shared_modules_only(tmp_path: Path)
     twin = plain.model_copy(update={"source": own.source})
     assert shared_modules({own.name: own, twin.name: twin}) == library
     assert shared_modules({}) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gene\tS1\tS2\n" + "".join(f"g{n}\t{n}\t{n / 7}\n" for n in range(40)),
+        "gene\tS1\tS2\n" + "".join(f"g{n}\tNA\t{n}\n" for n in range(20)),
+        "gene\tS1\tS2\n" + "".join(f"g{n}\t{n}\t{'' if n % 3 else n}\n" for n in range(40)),
+        "gene\tS1\tS2\nNA\t1\t2\nB\t3\t4\n",
+        "S1\tS2\n" + "".join(f"g{n}\t{n}\t2\n" for n in range(9)),
+        "gene\tS1 \tS2\nA\t1\t1\nA\t1\t3\nB\t3\t4\n",
+        "gene\tabout\tS1\n" + "".join(f"g{n}\tx\t{n}\n" for n in range(9)),
+        "gene\tS1\n" + "".join(f"{n:03}\t{n}\n" for n in range(9)) + "late\t4\n",
+    ],
+)
+def test_a_matrix_that_is_read_in_parts_is_the_same(
+    text: str, tmp_path: Path, bioskill: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "m.tsv").write_text(text)
+    whole = bioskill.read_expression(tmp_path / "m.tsv")
+    monkeypatch.setattr(bioskill, "_LARGE", 0)
+    monkeypatch.setattr(bioskill, "_CELLS_AT_ONCE", 12)
+    parts = bioskill.read_expression(tmp_path / "m.tsv")
+    assert parts.index.equals(whole.index)
+    assert list(parts.columns) == list(whole.columns)
+    assert ((parts == whole) | (parts.isna() & whole.isna())).all(axis=None)
+
+
+def test_work_by_rows_is_that_on_all(bioskill: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.arange(70.0).reshape(14, 5)
+    for cells in (5, 17, 1000):
+        monkeypatch.setattr(bioskill, "_CELLS_AT_ONCE", cells)
+        assert (bioskill.by_rows(values, lambda part: part * 2) == values * 2).all()
+        assert (bioskill.by_rows(values, lambda part: part.sum(axis=1)) == values.sum(axis=1)).all()

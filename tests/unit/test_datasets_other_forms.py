@@ -274,6 +274,53 @@ def test_what_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
     assert "100,000 observations × 40,000 genes are too many" in refusal(tmp_path / "large.h5ad", store)
 
 
+def counts_of_twelve(place: Path, **cells: float) -> Path:
+    drawn = np.random.default_rng(4).negative_binomial(2, 0.02, (60, 12)).astype(float)
+    for name, value in cells.items():
+        drawn[5, int(name.removeprefix("S"))] = value
+    place.mkdir()
+    table = pd.DataFrame(drawn, index=[f"G{i}" for i in range(60)], columns=[f"S{i}" for i in range(12)])
+    table.to_csv(place / "counts.csv", index_label="gene")
+    return place
+
+
+STATED = """id = "mine"
+title = "mine"
+source = "own"
+files = [{ name = "counts", kind = "expression", path = "counts.csv", scale = "counts", feature_column = "gene" }]
+"""
+
+
+def test_counts_below_0_are_refused_by_row_and_column(tmp_path: Path) -> None:
+    folder = counts_of_twelve(tmp_path / "own", S3=-7)
+    _, [failure] = load_datasets([folder], tmp_path / "store")
+    said = failure.message
+    assert "counts.csv holds counts, which cannot be negative, but -7 (row 'G5', column 'S3'); correct these" in said
+    (folder / "dataset.toml").write_text(STATED)
+    _, [failure] = load_datasets([folder], tmp_path / "store")
+    assert "which cannot be negative, but -7 (row 'G5', column 'S3')" in failure.message
+
+
+@pytest.mark.parametrize(("value", "said"), [(12.37, "taken as estimated counts (Salmon, RSEM)"), (12, "")])
+def test_stated_counts_with_decimals_are_told(tmp_path: Path, value: float, said: str) -> None:
+    folder = counts_of_twelve(tmp_path / "own", S3=value)
+    (folder / "dataset.toml").write_text(STATED)
+    problems = " ".join(load(folder, tmp_path / "store").problems)
+    assert ("counts.csv: said to be counts, but values have decimals" in problems) is bool(said)
+    assert said in problems
+
+
+def test_a_10x_folder_without_barcodes_is_named(tmp_path: Path) -> None:
+    for donor in ("D1", "D2", "D3"):
+        (tmp_path / "own" / donor).mkdir(parents=True)
+        (tmp_path / "own" / donor / "matrix.mtx").write_text(
+            "%%MatrixMarket matrix coordinate integer general\n1 1 1\n1 1 3\n"
+        )
+        (tmp_path / "own" / donor / "features.tsv").write_text("ENSG1\tG1\tGene Expression\n")
+    said = refusal(tmp_path / "own", tmp_path / "store")
+    assert "D1/matrix.mtx: is a sparse matrix, and the barcodes that belong to it are not beside it." in said
+
+
 def test_without_a_workspace_other_forms_are_a_failure(tmp_path: Path) -> None:
     datasets, [failure] = load_datasets([workbook(tmp_path / "cohort.xlsx")])
     assert not datasets
@@ -290,7 +337,14 @@ def test_every_format_with_a_reader_is_taken_and_named_in_the_hint(tmp_path: Pat
         assert (f"{suffix}," in refused.value.hint) == (reader is not refuse_old_excel)
 
 
-def cells_file(path: Path, *, donor: str | None = "donor", whole: bool = True, sparse: bool = False) -> np.ndarray:
+def cells_file(
+    path: Path,
+    *,
+    donor: str | None = "donor",
+    whole: bool = True,
+    sparse: bool = False,
+    types: tuple[str, ...] = (),
+) -> np.ndarray:
     rng = np.random.default_rng(7)
     counts = rng.poisson(2, (120, 20)).astype("float32")
     x = counts if whole else np.log1p(counts)
@@ -304,6 +358,7 @@ def cells_file(path: Path, *, donor: str | None = "donor", whole: bool = True, s
         columns = {"n_genes": np.arange(120), "leiden": np.arange(120) % 5, "condition": np.repeat([0, 1], 60)}
         if donor:
             columns[donor] = np.repeat(np.arange(6), 20)
+        columns |= dict.fromkeys(types, np.arange(120) % 3)
         obs.attrs["column-order"] = list(columns)
         for name, values in columns.items():
             obs[name] = values
@@ -324,6 +379,22 @@ def test_single_cells_are_summed_for_each_donor(tmp_path: Path, sparse: bool) ->
     assert dataset.n_samples == 6
     assert any("no independent samples" in n for n in dataset.notes)
     assert any("left out: n_genes, leiden" in n for n in dataset.notes)
+
+
+def test_single_cells_are_summed_for_each_cell_type_and_donor_where_one_column_names_the_types(tmp_path: Path) -> None:
+    counts = cells_file(tmp_path / "cells.h5ad", types=("cell_type",))
+    dataset = load(tmp_path / "cells.h5ad", tmp_path / "store")
+    [file] = [f for f in dataset.files if f.kind == "table"]
+    assert (file.row_is, file.samples) == ("gene of a cell type", 6)
+    table = pd.read_csv(Path(dataset.root, file.path), sep="\t")
+    for kind, own in table.groupby("cell_type"):
+        cells = np.arange(120) % 3 == kind
+        sums = [(counts * cells[:, None])[20 * d : 20 * d + 20].sum(axis=0) for d in range(6)]
+        assert (own[own["gene"] != "number of cells"].iloc[:, 2:].to_numpy() == np.array(sums).T).all()
+        number = own[own["gene"] == "number of cells"].iloc[0, 2:]
+        assert list(number) == [int(cells[20 * d : 20 * d + 20].sum()) for d in range(6)]
+    cells_file(tmp_path / "two.h5ad", types=("cell_type", "broad_cell_type"))
+    assert all(f.kind != "table" for f in load(tmp_path / "two.h5ad", tmp_path / "store").files)
 
 
 @pytest.mark.parametrize(("change", "words"), [({"donor": None}, "names the donors"), ({"whole": False}, "no counts")])

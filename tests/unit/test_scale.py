@@ -81,3 +81,14 @@ def test_standardised_values_are_told_from_log2_and_a_range_is_that_of_what_was_
     assert "values looked at (" in found.why
     assert "their unit is standard deviations, not log2" in found.why
     assert "standard deviations" not in judge_scale([drawn.gauss(0, 2) for _ in range(2_000)]).why
+
+
+def test_whole_numbers_below_0_among_counts_are_no_logarithms_and_no_intensities() -> None:
+    wrong = COUNTS.copy()
+    wrong[5, 3] = -7
+    found = judged(wrong)
+    assert found[::2] == ("counts", False)
+    assert "1 below 0, which no count can be" in found.why
+    many = COUNTS - 60  # differences of old arrays are whole numbers, too, and many of them lie below 0
+    assert judged(many).kind == "linear"
+    assert judged(many, "counts.csv")[::2] == ("counts", False)

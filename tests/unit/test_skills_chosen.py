@@ -81,6 +81,24 @@ def test_a_table_answers_what_its_rows_are_for_and_says_so_otherwise(text: str, 
 
 
 @pytest.mark.parametrize(
+    ("text", "skill"),
+    [
+        ("Which genes differ between new and old in each cell type?", "cell-type-expression"),
+        ("Cell-type-specific differential expression between new and old", "cell-type-expression"),
+        ("Which genes differ between new and old?", "differential-expression"),
+    ],
+)
+def test_expression_within_cell_types_is_compared_where_the_counts_are_given_by_type(text: str, skill: str) -> None:
+    given = data(ARM, BATCH, AGE).dataset
+    [by_type] = table("gene of a cell type").files
+    question, uses = asked(text, given.model_copy(update={"files": (*given.files, by_type)}))
+    assert {name for name, answers in uses.items() if "A1" in answers} == {skill}
+    if skill == "cell-type-expression":
+        question, uses = asked(text, given)
+        assert "has no counts of single cells with one column of cell types" in question.cannot
+
+
+@pytest.mark.parametrize(
     ("assay", "path", "scale", "kind", "skill"),
     [
         ("label-free proteomics", "m.tsv", "linear", "proteins", "protein-abundance"),

@@ -71,8 +71,10 @@ def test_the_interval_of_a_shift_is_that_of_the_test_it_inverts(tmp_path: Path, 
 
 
 def test_pairs_are_compared_within(tmp_path: Path) -> None:
-    # Student (1908), extra sleep of ten patients: R 4.2.2, t.test(paired = TRUE): -1.58, -2.459886 to -0.7001142,
-    # p 0.002833
+    # Extra sleep of ten patients under two drugs (Student 1908, Biometrika 6:20), as R's data set `sleep` has it:
+    # R 4.2.2, with(sleep, t.test(extra[group == 1], extra[group == 2], paired = TRUE)) prints the mean difference
+    # -1.58, the interval -2.4598858 to -0.7001142 and p 0.002833; t.test(extra ~ group, sleep), the patients taken for
+    # two groups: -3.3654832 to 0.2054832, p 0.07939
     first = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
     second = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
     data = {"arm": ["a"] * 10 + ["b"] * 10, "x": first + second, "who": [*range(10), *range(10)]}
@@ -82,6 +84,9 @@ def test_pairs_are_compared_within(tmp_path: Path) -> None:
     assert (one["low"], one["high"]) == pytest.approx((-2.459886, -0.7001142), rel=1e-5)
     assert one["p"] == pytest.approx(0.002833, abs=1e-6)
     assert (one["pairs"], one["terms"]) == (10, ["who"])
+    one = numbers(tmp_path, data, TWO | {"stated_columns": ["x"]})
+    assert (one["low"], one["high"]) == pytest.approx((-3.3654832, 0.2054832), rel=1e-5)
+    assert one["p"] == pytest.approx(0.07939, abs=6e-6)
     rng = np.random.default_rng(5)
     gaps = rng.normal(0.5, 1, 12)
     base = rng.normal(size=12)
@@ -94,12 +99,17 @@ def test_pairs_are_compared_within(tmp_path: Path) -> None:
 
 
 def test_shares_have_newcombes_interval(tmp_path: Path) -> None:
-    # Newcombe (1998), Statistics in Medicine 17:873, table II, method 10
+    # The examples of Newcombe (1998), Statistics in Medicine 17:873, table II (method 10); the numbers are those of
+    # statsmodels' method "newcomb" (the printed table was not at hand), the first two also from Wilson's limits in R
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
     for (a, m, b, n), low, high in (
         ((56, 70, 48, 80), 0.0524, 0.3339),
         ((9, 10, 3, 10), 0.1705, 0.8090),
         ((10, 10, 0, 10), 0.6075, 1.0),
+        ((5, 56, 0, 29), -0.0381, 0.1926),
     ):
+        assert confint_proportions_2indep(a, m, b, n, method="newcomb") == pytest.approx((low, high), abs=6e-5)
         cells = ["yes"] * a + ["no"] * (m - a) + ["yes"] * b + ["no"] * (n - b)
         one = numbers(tmp_path, {"arm": ["a"] * m + ["b"] * n, "y": cells}, TWO | {"stated_columns": ["y"]})
         assert one["estimate"] == pytest.approx(a / m - b / n, rel=1e-5)

@@ -162,3 +162,65 @@ def test_batch_equal_to_group_and_a_group_of_one_are_refused(tmp_path: Path) -> 
         found = run("cell-abundance", tmp_path, {"cells": tmp_path / "c.csv"}, GROUPS | {"block_columns": ["batch"]})
         assert isinstance(found, str)
         assert said in found
+
+
+def counts_by_type() -> pd.DataFrame:
+    """Counts of 80 genes in three cell types of twelve donors; of the third type most donors have few cells."""
+    rng = np.random.default_rng(8)
+    case = (SHEET["arm"] == "new").to_numpy()
+    parts = []
+    for number, (kind, size) in enumerate((("B", 40), ("T", 90), ("rare", 3))):
+        sizes = rng.poisson(size, N)
+        mean = rng.gamma(1.5, 0.8, (80, 1)) * sizes * rng.gamma(20, 1 / 20, (80, N))
+        mean[10 * number : 10 * number + 10] *= np.where(case, 2.5, 1.0)
+        table = pd.DataFrame(rng.poisson(mean), [f"g{i}" for i in range(80)], SHEET["sample"])
+        cells = pd.DataFrame([sizes], ["number of cells"], SHEET["sample"])
+        parts.append(pd.concat([cells, table]).rename_axis("gene").reset_index().assign(cell_type=kind))
+    return pd.concat(parts)[["cell_type", "gene", *SHEET["sample"]]]
+
+
+def by_type(place: Path, counts: pd.DataFrame, **parameters: Any) -> list[dict[str, Any]] | str:
+    counts.to_csv(place / "c.tsv", sep="\t", index=False)
+    SHEET.to_csv(place / "s.tsv", sep="\t", index=False)
+    inputs = {"counts": place / "c.tsv", "samples": place / "s.tsv"}
+    return run("cell-type-expression", place, inputs, GROUPS | {"block_columns": ["batch"]} | parameters)
+
+
+@in_r
+def test_each_cell_type_is_tested_as_limma_tests_its_sums_with_one_false_discovery_rate(tmp_path: Path) -> None:
+    given = counts_by_type()
+    found = by_type(tmp_path, given)
+    assert isinstance(found, list), found
+    table = pd.read_csv(tmp_path / "t.tsv", sep="\t")
+    assert set(table["cell_type"]) == {"B", "T"}
+    for kind, own in table.groupby("cell_type"):
+        counts = given[(given["cell_type"] == kind) & (given["gene"] != "number of cells")].set_index("gene")
+        counts = counts[list(SHEET["sample"])]
+        kept = counts[((counts / counts.sum() * 1e6) >= 1).sum(axis=1) >= 6]
+        theirs = limma(tmp_path, np.log2((kept + 0.5) / (counts.sum() + 1) * 1e6), SHEET)
+        own = own.set_index("gene")
+        assert set(own.index) == set(theirs.index)
+        theirs = theirs.loc[own.index]
+        assert own["difference"].to_numpy() == pytest.approx(theirs["difference"].to_numpy(), rel=2e-5, abs=1e-6)
+        assert own["statistic"].to_numpy() == pytest.approx(theirs["statistic"].to_numpy(), rel=2e-5, abs=1e-6)
+        assert own["p"].to_numpy() == pytest.approx(theirs["p"].to_numpy(), rel=2e-5)
+    ranks = np.arange(1, len(table) + 1)
+    whole = np.minimum.accumulate((table["p"] * len(table) / ranks).to_numpy()[::-1])[::-1]
+    assert table["fdr"].to_numpy() == pytest.approx(np.minimum(whole, 1), rel=2e-5)
+    planted = {"B": {f"g{i}" for i in range(10)}, "T": {f"g{i}" for i in range(10, 20)}}
+    for kind, genes in planted.items():
+        called = set(table["gene"][(table["cell_type"] == kind) & (table["fdr"] < 0.05)])
+        assert len(called & genes) >= 8
+    assert "1 cell type was not tested, for fewer than 3 donors in a group" in found[-1]["statement"]
+    assert found[-1]["values"]["refused"][0].startswith("rare (old: ")
+    assert found[0]["result"]["groups"] == {"old": 6, "new": 6}
+
+
+def test_cell_types_without_donors_or_counts_are_refused(tmp_path: Path) -> None:
+    given = counts_by_type()
+    said = by_type(tmp_path, given, min_cells=500)
+    assert "no cell type has 3 donors with at least 500 of its cells in each group; donors: B (old: 0, new: 0)" in said
+    assert "'B' has no row 'number of cells'" in by_type(tmp_path, given[given["gene"] != "number of cells"])
+    wrong = given.copy()
+    wrong.iloc[3, 4] = -2
+    assert "holds values that are no counts (text, missing or below 0)" in by_type(tmp_path, wrong)

@@ -142,7 +142,7 @@ def test_lists_that_cannot_be_pooled_are_refused_in_one_line(tmp_path: Path, tex
 def test_the_same_numbers_under_two_names_are_said(tmp_path: Path) -> None:
     found = studies(tmp_path, "study,md,se\nA,1.5,0.2\nB,1.5,0.2\nC,0.5,0.3\n")
     assert isinstance(found, list)
-    assert "A, B have the same numbers" in found[0]["statement"]
+    assert "studies with the same numbers may be one that is counted twice: A, B." in found[0]["statement"]
 
 
 @pytest.fixture

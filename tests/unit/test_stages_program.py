@@ -332,6 +332,19 @@ async def test_a_second_failure_of_the_same_class_asks_for_another_way(tmp_path:
     assert ["Choose another way" in text for text in asked] == [False, False, True]
 
 
+@pytest.mark.parametrize("outcome", ["killed", "runtime"])
+async def test_files_of_a_task_that_was_ended_are_no_inputs_though_they_are_there(tmp_path: Path, outcome: str) -> None:
+    bench, made = workbench(tmp_path)
+    (tmp_path / "tasks/T1/outputs").mkdir(parents=True)
+    (tmp_path / "tasks/T1/outputs" / made.outputs[0].file).write_text("variable\tmedian_of_age\nage\t49.5\n")
+    later = task("T2", "1.1", inputs=[{"name": "earlier", "task": "T1", "output": made.outputs[0].name}])
+    record = {"task_id": "T1", "outcome": outcome, "message": "ended by the limit file_size", "exit_ok": False}
+    (tmp_path / "tasks/T1/record.json").write_text(json.dumps(record))
+    found = await program.program_task(caller(tmp_path, [], rules=False), bench, later)
+    assert found.outcome == Outcome.BLOCKED
+    assert found.message == "input earlier may not be whole: the task that makes it was ended before"
+
+
 async def test_what_an_earlier_task_made_is_described_as_it_is(tmp_path: Path) -> None:
     bench, made = workbench(tmp_path)
     (tmp_path / "tasks/T1/outputs").mkdir(parents=True)

@@ -12,7 +12,7 @@ import gzip
 import json
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -113,8 +113,7 @@ def read_table(path: Path, **options: Any) -> pd.DataFrame:
     """
     if not path.is_file():
         fail(f"{path.name}: the file is not there")
-    stem = path.name.lower().removesuffix(".gz")
-    separator = "\t" if stem.endswith((".tsv", ".txt", ".tab")) else "," if stem.endswith(".csv") else None
+    separator = _separator(path)
     extra: dict[str, Any] = {"sep": separator} if separator else {"sep": None, "engine": "python"}
     try:
         header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **extra).iloc[0]
@@ -130,6 +129,12 @@ def read_table(path: Path, **options: Any) -> pd.DataFrame:
         column = blank(table[name], missing)
         table[name] = column.map(float) if missing >= WORDS else column
     return table
+
+
+def _separator(path: Path) -> str | None:
+    """The separator by a file's suffix; None for another suffix."""
+    stem = path.name.lower().removesuffix(".gz")
+    return "\t" if stem.endswith((".tsv", ".txt", ".tab")) else "," if stem.endswith(".csv") else None
 
 
 def blank(column: pd.Series, missing: Collection[str]) -> pd.Series:
@@ -153,6 +158,8 @@ def read_expression_rows(path: Path, feature_column: str | None = None) -> pd.Da
     Text columns between the feature names and the first sample (a description, a second identifier) are left
     out and said on standard output. Text or infinite values among the numbers are an error.
     """
+    if (found := _numbers_only(path, feature_column)) is not None:
+        return found
     table = read_table(path)
     feature = feature_column if feature_column in table.columns else table.columns[0]
     table = table.loc[_named_rows(path, table, feature)].set_index(feature)
@@ -177,6 +184,60 @@ def read_expression_rows(path: Path, feature_column: str | None = None) -> pd.Da
     return numeric.astype(float)
 
 
+_LARGE = 50_000_000
+"""Bytes of a file from which a matrix of numbers alone is read in parts."""
+_CELLS_AT_ONCE = 2_000_000
+
+
+def _numbers_only(path: Path, feature_column: str | None) -> pd.DataFrame | None:
+    """Read a large matrix in parts of rows, so that hardly more than its numbers is in memory.
+
+    None for a small file, and where any column but the features' holds something else than numbers.
+    """
+    if not path.is_file() or path.stat().st_size < _LARGE or (separator := _separator(path)) is None:
+        return None
+    head = read_table(path, nrows=2, **_DEFAULTS)  # refuses columns of the same name
+    feature = feature_column if feature_column in head.columns else head.columns[0]
+    rows = max(1, _CELLS_AT_ONCE // len(head.columns))
+    names, parts = [], []
+    with pd.read_csv(path, sep=separator, chunksize=rows, **_DEFAULTS) as chunks:
+        for chunk in chunks:
+            values = chunk.drop(columns=[feature]) if feature in chunk.columns else chunk
+            numbers = all(t.kind in "iuf" for t in values.dtypes)
+            whole = isinstance(chunk.index, pd.RangeIndex) and values.shape[1] == chunk.shape[1] - 1 > 0
+            if not whole or not numbers or chunk[feature].isna().any():
+                return None
+            names.append(chunk[feature])
+            parts.append(values.to_numpy(float))
+            if np.isinf(parts[-1]).any():
+                return None
+    if len({n.dtype for n in names}) != 1:
+        return None
+    matrix, at = np.empty((sum(map(len, parts)), parts[0].shape[1])), 0
+    while parts:  # each part is let go as it is copied
+        part = parts.pop(0)
+        matrix[at : at + len(part)] = part
+        at += len(part)
+    table = pd.DataFrame({feature: pd.concat(names, ignore_index=True)})
+    missing = codes_of(map(str, table[feature].unique()))
+    named = table[feature].astype(str).str.strip()
+    if named.str.lower().isin([*missing, ""]).any():
+        return None
+    columns = [str(c).strip() for c in head.columns if c != feature]
+    return pd.DataFrame(matrix, index=pd.Index(named, name=feature), columns=columns, copy=False)
+
+
+def by_rows(values: np.ndarray[Any, Any], work: Callable[[Any], Any]) -> np.ndarray[Any, Any]:
+    """What `work` makes of parts of the rows, put together: what it holds in between is as small as a part."""
+    step = max(1, _CELLS_AT_ONCE // max(1, values.shape[1]))
+    first = work(values[:step])
+    found = np.empty((len(values), *first.shape[1:]), dtype=first.dtype)
+    found[:step] = first
+    for start in range(step, len(values), step):
+        found[start : start + step] = work(values[start : start + step])
+    return found
+
+
 def _named_rows(path: Path, table: pd.DataFrame, feature: str) -> list[bool]:
     """Return which rows have a feature name, and put back a name that looks like a code for "not known".
 
@@ -184,7 +245,7 @@ def _named_rows(path: Path, table: pd.DataFrame, feature: str) -> list[bool]:
     """
     unnamed = table[feature].isna()
     if unnamed.any():
-        written = read_table(path, dtype=str, keep_default_na=False)[feature].str.strip()
+        written = read_table(path, dtype=str, keep_default_na=False, usecols=[feature])[feature].str.strip()
         single = unnamed & (written != "") & ~written.str.lower().duplicated(keep=False)
         if single.any():
             table[feature] = table[feature].astype(object).where(~single, written)

@@ -48,7 +48,7 @@ from bioresearcher.sources.geo.matrix import CuratedRows, MatrixRows, Rows, read
 from bioresearcher.sources.geo.prepare import cell, write_geo_folder
 from bioresearcher.sources.geo.soft import read_series_matrix, read_series_soft
 
-VERSION = "5"
+VERSION = "6"
 """Part of a store folder's name; a new one if the same bytes are converted differently."""
 RECORD = "converted.json"
 """File of a store folder: which table was made of which file, notes, and readings."""
@@ -250,7 +250,7 @@ def _tables_of(path: Path, spool: Path, stated: FileSpec | None) -> list[Plain]:
         for each in reader(plain):
             name = f"{stem}-{safe_name(each.name)}"
             again = _spooled(each.rows, spool, name)
-            form = find_form(again, path.name, stated, hint)
+            form = find_form(again, path.name, stated, hint or each.kind)
             if form is None:
                 continue
             found.append(Plain.of(path, name, form, again))

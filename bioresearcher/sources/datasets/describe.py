@@ -19,7 +19,7 @@ from bioresearcher.schemas.missing import blanked
 from bioresearcher.sources.datasets.as_written import LIMIT
 from bioresearcher.sources.datasets.endpoints import normal
 from bioresearcher.sources.datasets.files import LoadedFile, load_file
-from bioresearcher.sources.datasets.formats import CONVERTED_SUFFIXES, SAMPLE_FILES
+from bioresearcher.sources.datasets.formats import BY_TYPE, CONVERTED_SUFFIXES, SAMPLE_FILES, TYPES_HEADER
 from bioresearcher.sources.datasets.roles import names_clinical
 from bioresearcher.sources.datasets.scan import SHEET_LIMITS, SheetScan, scan_sheet
 from bioresearcher.sources.datasets.sheets import (
@@ -142,7 +142,7 @@ def file_kinds(heads: Sequence[TableHead]) -> dict[Path, FileKind]:
         for p in heads
     }
     matrices = [p for p in heads if kinds[p.path] == "expression"]
-    sheets = [p for p in heads if kinds[p.path] == "table"]
+    sheets = [p for p in heads if kinds[p.path] == "table" and p.header[:2] != TYPES_HEADER]
     linked = [s for s in sheets if any(_links(m, s) for m in matrices)]
     chosen = linked or [s for s in sheets if _looks_clinical(s)]
     if chosen:
@@ -163,6 +163,8 @@ def _is_matrix(table: TableHead, *, named: bool) -> bool:
     """Return True for features in rows and samples in columns; `named`: its columns are rows of another table."""
     columns = len(table.header) - 1
     if columns < _MIN_SAMPLES or table.numeric_share < 0.9 or table.rows == 0 or table.header == GENES_HEADER:
+        return False
+    if table.header[:2] == TYPES_HEADER:
         return False
     if (_looks_clinical(table) and not named) or is_study_table(table.header) or names_statistics(table.header[1:]):
         return False
@@ -254,6 +256,9 @@ def _describe(
     notes = [f"{path.name} was taken as {_KIND_WORDS[kind]}."]
     if kind in ("expression", "gene_sets"):
         spec = FileSpec(name=name, kind=kind, path=path.name)
+        return load_file(folder, spec), spec, notes
+    if kind == "table" and read_head(path).header[:2] == TYPES_HEADER:
+        spec = FileSpec(name=name, kind=kind, path=path.name, feature_column=TYPES_HEADER[1], row_is=BY_TYPE)
         return load_file(folder, spec), spec, notes
     scan = scan_sheet(path)
     columns = read_cells(path, SHEET_LIMITS)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bioresearcher.schemas.columns import ColumnScan, as_number
 from bioresearcher.schemas.dataset import Column, DataFile, Reading
+from bioresearcher.sources.datasets.formats import BY_TYPE, TYPES_HEADER
 from bioresearcher.sources.datasets.scan import (
     MatrixScan,
     SetsScan,
@@ -77,7 +78,9 @@ def _load_measure(path: Path, spec: FileSpec, base: DataFile) -> LoadedFile:
     scan = scan_sheet(path)
     there = scan.column(spec.feature_column or "") is not None
     mistakes = [] if there else [f"feature_column: {path.name} has no column {spec.feature_column!r}"]
-    update = {"rows": scan.rows, "samples": scan.n_columns - 1, "feature_column": spec.feature_column}
+    beside = len(TYPES_HEADER) if spec.row_is == BY_TYPE else 1
+    update: dict[str, object] = {"rows": scan.rows, "samples": scan.n_columns - beside, "row_is": spec.row_is}
+    update["feature_column"] = spec.feature_column
     return LoadedFile(base.model_copy(update=update), scan, scan.problems, mistakes)
 
 
@@ -86,6 +89,12 @@ def _load_matrix(path: Path, spec: FileSpec, base: DataFile) -> LoadedFile:
     mistakes = []
     if spec.feature_column is not None and scan.feature_column != spec.feature_column:
         mistakes = [f"feature_column: {path.name} has no column {spec.feature_column!r}"]
+    counted = spec.scale.lower() if spec.scale else scan.scale.kind
+    if counted == "counts" and scan.minimum < 0:
+        mistakes.append(
+            f"scale: {path.name} holds counts, which cannot be negative, but {scan.first_below}; correct these values, "
+            "or state another scale than counts in dataset.toml"
+        )
     file = base.model_copy(
         update={
             "rows": scan.rows,
@@ -102,6 +111,9 @@ def _scale_problems(path: Path, spec: FileSpec, scan: MatrixScan) -> list[str]:
         return [f"{path.name}: no numbers were found"]
     found = []
     log_scale = (spec.scale or "").lower().startswith(("log", "ln"))
+    if (spec.scale or "").lower() == "counts" and not scan.whole_numbers:
+        what = "not counts (logarithms or rates?)" if scan.maximum <= 50 else "taken as estimated counts (Salmon, RSEM)"
+        found.append(f"{path.name}: said to be counts, but values have decimals: {what}")
     if log_scale and scan.maximum > 50:
         found.append(f"{path.name}: said to be {spec.scale}, but values up to {scan.maximum:g} are not logarithms")
     elif spec.scale is None and scan.scale.kind in ("counts", "linear"):

@@ -48,6 +48,19 @@ _DONOR = re.compile(
     r"|orig\.ident"
 )
 """Columns of cells that name the donor or sample they came from."""
+_TYPE = re.compile(
+    r"(?i)((author|predicted|final|major|broad|fine)_)?cell[._ ]?types?"
+    r"([._ ]?(name|label|annotation|major|broad|fine|l[123]))?"
+    r"|cell_?(label|annotation|class)|annotations?|cell_ontology_class"
+)
+"""Columns of cells that name their type."""
+_MOST_TYPES = 60
+TYPES_HEADER: Final = ("cell_type", "gene")
+"""First columns of the table of counts summed for each cell type and donor."""
+BY_TYPE: Final = "gene of a cell type"
+"""Row of that table."""
+CELLS: Final = "number of cells"
+"""In place of a gene: how many cells of a type each donor has."""
 _DEPTH = 4
 """Groups within groups that anndata writes, at most."""
 
@@ -65,6 +78,8 @@ class Table:
     name: str
     rows: Rows
     notes: list[str] = field(default_factory=list)
+    kind: str = ""
+    """`table` of one that is no matrix, whatever it looks like."""
 
 
 @contextmanager
@@ -298,6 +313,41 @@ def _cells_summed(
     yield Table("expression", matrix(), notes)
     count = [str(rows.count(at)) for at in range(len(wanted))]
     yield Table("samples", _h5_sheet(wanted, {**constant, "cells": count}, unit))
+    yield from _types_summed(path, source, genes, wanted, rows, {n: v for n, v in columns.items() if n != unit})
+
+
+def _types_summed(
+    path: Path,
+    source: H5Node,
+    genes: Sequence[str],
+    donors: Sequence[str],
+    rows: Sequence[int],
+    columns: Mapping[str, Sequence[Any]],
+) -> Iterator[Table]:
+    """Yield the counts summed for each cell type and donor, where one column of the cells names their types."""
+    named = {n: [cell_text(v) for v in values] for n, values in columns.items() if _TYPE.fullmatch(n)}
+    named = {n: cells for n, cells in named.items() if 2 <= len(set(cells) - {""}) <= _MOST_TYPES}
+    if len(named) != 1:
+        return  # none, or several: which one is meant is not guessed
+    [(column, cells)] = named.items()
+    types = sorted({c for c, donor in zip(cells, rows, strict=True) if c and donor >= 0})
+    if len(types) * len(donors) * len(genes) > MAX_VALUES:
+        return
+    number = {name: at for at, name in enumerate(types)}
+    both = [number[c] * len(donors) + d if c and d >= 0 else -1 for c, d in zip(cells, rows, strict=True)]
+    totals = _sums_by(source, both, len(types) * len(donors), len(genes))
+    size = [both.count(at) for at in range(len(types) * len(donors))]
+
+    def lines() -> Rows:
+        yield [*TYPES_HEADER, *donors]
+        for kind, own in number.items():
+            part = slice(own * len(donors), (own + 1) * len(donors))
+            yield [kind, CELLS, *map(str, size[part])]
+            for at, gene in enumerate(genes):
+                yield [kind, gene, *(cell_text(float(v)) for v in totals[part, at])]
+
+    notes = [f"{path.name}: counts were summed for each of {len(types)} cell types ({column!r}) and donor, too"]
+    yield Table("cell-types", lines(), notes, kind="table")
 
 
 def _donors(path: Path, cells: int, columns: Mapping[str, Sequence[Any]]) -> tuple[str, list[str]]:

@@ -268,6 +268,9 @@ def load_fetched(folder: Path, before: Dataset) -> Dataset:
 
 def _inferred(folder: Path, paths: Sequence[Path], store: Path | None) -> Dataset:
     spec, loaded = describe_tables(folder, paths)
+    wrong = next((m.removeprefix("scale: ") for one in loaded for m in one.mistakes), "")
+    if wrong:
+        raise InputError(f"{wrong}.")
     found = derive(folder, loaded)
     if found is None:
         return _assemble(folder, spec, loaded, described=False)

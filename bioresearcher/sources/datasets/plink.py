@@ -6,7 +6,9 @@ case, with 0 as missing; the sex of a `.fam` file is 1 male, 2 female. Genotypes
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from bioresearcher.errors import InputError
@@ -32,10 +34,11 @@ def phenotypes(paths: Sequence[Path]) -> Found | None:
         fam = plain_suffix(path) == ".fam"
         if not fam and plain_suffix(path) not in (*PLINK_SUFFIXES, ".txt", ".tsv"):
             continue
-        rows = _rows(path)
-        headed = bool(rows) and [c.lstrip("#").upper() for c in rows[0][:2]] == ["FID", "IID"]
+        first = next(iter(_rows(path, most=1)), [])
+        headed = [c.lstrip("#").upper() for c in first[:2]] == ["FID", "IID"]
         if not headed and plain_suffix(path) not in PLINK_SUFFIXES:
-            continue
+            continue  # any other table is not read here: it may be a matrix of many millions of values
+        rows = _rows(path)
         header, body = _headed(path, rows, headed=headed, fam=fam)
         notes: list[str] = []
         columns = [_read(path, n, [r[at] for r in body], notes, fam=fam) for at, n in enumerate(header)]
@@ -46,9 +49,9 @@ def phenotypes(paths: Sequence[Path]) -> Found | None:
     return found if found.tables else None
 
 
-def _rows(path: Path) -> list[list[str]]:
+def _rows(path: Path, most: int | None = None) -> list[list[str]]:
     try:
-        return list(find_source(path).rows())
+        return list(islice(find_source(path).rows(), most))
     except InputError:
         return []
 
@@ -70,7 +73,7 @@ def _headed(path: Path, rows: list[list[str]], *, headed: bool, fam: bool) -> tu
         header = ["FID", "IID", *(f"value_{n}" for n in range(1, width - 1))]
         body = rows
     persons = [tuple(r[:2]) for r in body]
-    twice = next((p for p in persons if persons.count(p) > 1), None) if len(set(persons)) < len(persons) else None
+    twice = next((p for p, count in Counter(persons).items() if count > 1), None)
     if twice is not None:
         raise InputError(f"{path.name}: person {' '.join(twice)} stands in it more than once.", hint="Keep one row.")
     if len({r[1] for r in body}) < len(body):  # persons of different families have the same number

@@ -56,6 +56,8 @@ class MatrixScan:
     problems: list[str]
     first_ids: list[str] = field(default_factory=list)
     scale: Scale = field(default_factory=lambda: Scale("", "no values", sure=False))
+    first_below: str = ""
+    """The first value below 0, with its row and column."""
 
 
 @dataclass
@@ -145,6 +147,7 @@ def scan_matrix(path: Path, feature_column: str | None = None, limits: TableLimi
         problems=problems,
         first_ids=names.first,
         scale=judge_scale(values.part, path.name, values.sums),
+        first_below=values.first_below,
     )
 
 
@@ -201,6 +204,7 @@ class _Values:
         self.first: list[str] = []
         self.part: list[float] = []
         self.sums = [0.0] * len(samples)
+        self.first_below = ""
 
     def add(self, row: list[str], name: str, line: int) -> None:
         self.rows += 1
@@ -217,7 +221,11 @@ class _Values:
         if numbers:
             if self.rows <= _SCALE_ROWS and len(self.part) < _SCALE_VALUES:
                 self.part += numbers[:_SCALE_COLUMNS]
-            self.minimum = min(self.minimum, min(numbers))
+            least = min(numbers)
+            if least < 0 and not self.first_below:
+                at = next((i for i, c in enumerate(row) if as_number(c) == least), 0)
+                self.first_below = f"{least:g} (row {name!r}, column {self.samples[at]!r})"
+            self.minimum = min(self.minimum, least)
             self.maximum = max(self.maximum, max(numbers))
             self.whole = self.whole and all(n.is_integer() for n in numbers)
 

@@ -69,8 +69,10 @@ def tenx_matrices(paths: Sequence[Path]) -> list[Cells]:
         barcodes = [p for p in beside if re.search(r"barcodes\.tsv(\.gz)?$", p.name, re.I)]
         genes = [p for p in beside if re.search(r"(genes|features)\.tsv(\.gz)?$", p.name, re.I)]
         if not barcodes or not genes:
+            lost = " and ".join(w for w, own in (("barcodes", barcodes), ("genes", genes)) if not own)
+            name = f"{path.parent.name}/{path.name}"
             raise InputError(
-                f"{path.name}: is a sparse matrix; the barcodes and genes that belong to it are not beside it.",
+                f"{name}: is a sparse matrix, and the {lost} that belong to it are not beside it.",
                 hint="Give matrix.mtx, barcodes.tsv and genes.tsv (or features.tsv) together.",
             )
         found.append(Cells(match["stem"].strip("._-") or path.parent.name, path, barcodes[0], genes[0]))

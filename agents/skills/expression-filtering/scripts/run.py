@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import bioskill
@@ -20,12 +21,13 @@ COUNT_SCALES = ("counts", "count", "raw counts", "read counts")
 
 @dataclass(frozen=True)
 class Scaled:
-    """A matrix after scaling: the numbers, what was done, and why."""
+    """A matrix after scaling: the numbers, what was done, why, and of counts the library sizes that were divided by."""
 
     matrix: pd.DataFrame
     action: str
     rule: str
-    per_million: pd.DataFrame | None = None
+    totals: pd.Series | None = None
+    counts: pd.DataFrame | None = None
 
 
 def choose_scaling(matrix: pd.DataFrame, declared: str, wanted: str) -> tuple[str, str]:
@@ -64,42 +66,55 @@ def scale_matrix(matrix: pd.DataFrame, kind: str, rule: str) -> Scaled:
     if kind in OTHER_LOGARITHMS:
         return Scaled(matrix * np.log2(OTHER_LOGARITHMS[kind]), f"{kind} values converted to log2", rule)
     below = int((matrix < 0).to_numpy().sum())
-    positive = matrix.clip(lower=0)
     note = f"; {below} negative values set to 0 first" if below else ""
+
+    def changed(work: Callable[[Any], Any]) -> pd.DataFrame:
+        values = bioskill.by_rows(matrix.to_numpy(), lambda part: work(part.clip(min=0)))
+        return pd.DataFrame(values, index=matrix.index, columns=matrix.columns, copy=False)
+
     if kind == "log2":
-        return Scaled(np.log2(positive + 1), f"log2(value + 1){note}", rule)
-    totals = positive.sum()
+        return Scaled(changed(lambda part: np.log2(part + 1)), f"log2(value + 1){note}", rule)
+    totals = matrix.clip(lower=0).sum() if below else matrix.sum()
     if (totals <= 0).any():
         bioskill.fail(f"sample {totals.index[totals <= 0][0]!r} has no counts; leave it out")
-    per_million = (positive + HALF) / (totals + 2 * HALF) * 1e6
+    whole = (totals + 2 * HALF).to_numpy()
     action = f"log2 counts per million, (count + {HALF:g}) / (library size + {2 * HALF:g}){note}"
-    return Scaled(np.log2(per_million), action, rule, positive / totals * 1e6)
+    return Scaled(changed(lambda part: np.log2((part + HALF) / whole * 1e6)), action, rule, totals, matrix)
+
+
+def row_spread(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The largest minus the smallest value of each row."""
+    return np.fmax.reduce(values, axis=1) - np.fmin.reduce(values, axis=1)
 
 
 def filter_features(scaled: Scaled, task: bioskill.Task) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """The kept features, and one row per rule with how many features it removed."""
-    kept = scaled.matrix
+    values = scaled.matrix.to_numpy()
     max_missing = float(task.parameter("max_missing", 0.2))
+    gaps = bioskill.by_rows(values, lambda part: np.isnan(part).sum(axis=1))
+    spread = bioskill.by_rows(values, row_spread)
+    n = values.shape[1]
     rules: list[tuple[str, Any]] = [
-        (
-            f"share of missing values above {max_missing:g}",
-            lambda m: (m.isna().mean(axis=1) > max_missing) | (m.notna().sum(axis=1) < 3),
-        ),
-        ("same value in all samples", lambda m: m.max(axis=1) - m.min(axis=1) <= 1e-9),
+        (f"share of missing values above {max_missing:g}", (gaps / n > max_missing) | (n - gaps < 3)),
+        ("same value in all samples", spread <= 1e-9),
     ]
-    if scaled.per_million is not None:
-        counts, low = scaled.per_million, float(task.parameter("min_cpm", 1.0))
+    if scaled.totals is not None and scaled.counts is not None:
+        totals, low = scaled.totals.to_numpy(), float(task.parameter("min_cpm", 1.0))
         share = float(task.parameter("min_cpm_share", 0.1))
         text = f"counts per million of {low:g} or more in less than a share {share:g} of the samples"
-        rules.append((text, lambda m: (counts.loc[m.index] >= low).mean(axis=1) < share))
-    rows = [{"step": "scale", "rule": scaled.rule, "action": scaled.action, "before": len(kept), "after": len(kept)}]
-    for text, test in rules:
-        drop = test(kept)
-        rows.append(
-            {"step": "filter", "rule": text, "action": "features dropped", "before": len(kept)}
-            | {"after": int((~drop).sum())}
+        reached = bioskill.by_rows(
+            scaled.counts.to_numpy(), lambda part: (part.clip(min=0) / totals * 1e6 >= low).mean(axis=1)
         )
-        kept = kept[~drop]
+        rules.append((text, reached < share))
+    left, before = np.ones(len(values), dtype=bool), len(values)
+    rows = [{"step": "scale", "rule": scaled.rule, "action": scaled.action, "before": before, "after": before}]
+    for text, drop in rules:
+        before = int(left.sum())
+        left &= ~drop
+        rows.append(
+            {"step": "filter", "rule": text, "action": "features dropped", "before": before, "after": int(left.sum())}
+        )
+    kept = scaled.matrix if left.all() else scaled.matrix[left]
     for row in rows:
         row["removed"] = row["before"] - row["after"]
     return kept, rows
@@ -141,12 +156,13 @@ def main() -> None:
         matrix, _ = bioskill.match_samples(matrix, read_sheet(task))
     declared = str(task.parameter("scale", "")).strip().lower()
     kind, rule = choose_scaling(matrix, declared, str(task.parameter("normalisation", "auto")))
-    scaled = scale_matrix(matrix, kind, rule)
+    scaled, before = scale_matrix(matrix, kind, rule), len(matrix)
     kept, rows = filter_features(scaled, task)
+    scaled, matrix = replace(scaled, matrix=kept, counts=None), kept  # what is not written is let go
     if kept.empty:
         removed = "; ".join(f"{r['removed']} for {r['rule']}" for r in rows if r["removed"])
-        bioskill.fail(f"none of {len(matrix)} features is left after filtering ({removed})")
-    print(f"{scaled.action}; {len(kept)} of {len(matrix)} features kept, {kept.shape[1]} samples")
+        bioskill.fail(f"none of {before} features is left after filtering ({removed})")
+    print(f"{scaled.action}; {len(kept)} of {before} features kept, {kept.shape[1]} samples")
     bioskill.write_table(kept.rename_axis("feature").reset_index(), task.outputs["matrix"])
     order = ["step", "rule", "action", "before", "removed", "after"]
     bioskill.write_table(pd.DataFrame(rows)[order], task.outputs["summary"])

@@ -12,6 +12,8 @@ from biocohort import level_counts, read_sheet
 from biolinear import complete
 from bioplot import group_name, level_name, panels
 from bioskill import (
+    CASE_COLOUR,
+    CONTROL_COLOUR,
     PALETTE,
     Task,
     fail,
@@ -377,14 +379,20 @@ def draw(task: Task, columns: list[Compared], found: list[dict[str, Any]]) -> No
         ax.set_xticks(range(len(labels)), labels, fontsize=8)
         ax.set_xlim(-0.6, len(labels) - 0.4)
         ax.set_title(f"{p_value(found[place]['p'])} ({found[place]['test']})", fontsize=8)
-    fig.suptitle(f"By {group_name(task)}; error bars are 95 % intervals", fontsize=9)
+    means = "diamonds are means, " if any(one.numeric for one in shown) else ""
+    fig.suptitle(f"By {group_name(task)}; {means}error bars are 95 % intervals", fontsize=9)
     save_figure(fig, *(task.outputs[n] for n in ("figure", "figure_svg") if n in task.outputs))
+
+
+def group_colours(count: int) -> list[str]:
+    """Colours of groups: of two, those of case and control in every other figure."""
+    return [CASE_COLOUR, CONTROL_COLOUR] if count == 2 else [PALETTE[x % len(PALETTE)] for x in range(count)]
 
 
 def draw_numbers(ax: Any, one: Compared, random: np.random.Generator) -> None:
     """Each value as a point, with the mean and its interval."""
     for x, values in enumerate(one.values.values()):
-        colour = PALETTE[x % len(PALETTE)]
+        colour = group_colours(len(one.values))[x]
         points = values.to_numpy(float)
         ax.plot(x + random.uniform(-0.22, 0.22, len(points)), points, "o", color=colour, markersize=3, alpha=0.5)
         half = stats.t.isf(0.025, len(points) - 1) * stats.sem(points)
@@ -399,8 +407,9 @@ def draw_shares(ax: Any, one: Compared, random: np.random.Generator) -> None:
         if one.counted:
             count, n = int((values == one.counted).sum()), len(values)
             low, high = (100 * v for v in wilson(count, n))
-            ax.bar(x, 100 * count / n, 0.6, color=PALETTE[x % len(PALETTE)])
-            ax.plot([x, x], [low, high], color="black", lw=1.3)
+            share = 100 * count / n
+            ax.bar(x, share, 0.6, color=group_colours(len(one.values))[x])
+            ax.errorbar(x, share, [[max(0, share - low)], [max(0, high - share)]], color="black", capsize=4, lw=1.3)
             continue
         tops = [0.0, *np.cumsum([100 * (values == level).mean() for level in everything])]
         for k, (low, high) in enumerate(pairwise(tops)):

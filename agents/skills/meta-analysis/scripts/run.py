@@ -460,12 +460,13 @@ def findings(task: Task, studies: Studies, pooled: list[Pooled], rows: pd.DataFr
     mean, low, high = (studies.shown(x) for x in (main.effect, main.low, main.high))
     q, p_q, i2 = heterogeneity(studies.y, studies.v)
     said = f"{number(mean)} (95 % CI {number(low)} to {number(high)}, {p_value(main.p)})"
-    text = f"{place}the pooled {studies.effect} of {k} studies is {said}, {main.method}."
+    text = f"{place}the pooled {studies.effect} of {k} studies is {said}, {main.method}"
     values: dict[str, Any] = {"dataset": task.parameter("dataset_label", ""), "k": k, "estimate": rounded(mean)}
     values |= {"low": rounded(low), "high": rounded(high), "p": shown_p(main.p), "confidence_percent": 95}
-    if twice := same_numbers(studies):
-        text += f" {listed(twice)} have the same numbers: if they are one study, it is counted twice."
+    if twice := same_numbers(studies):  # in the first sentence, which no answer leaves out
+        text += f"; studies with the same numbers may be one that is counted twice: {listed(twice)}"
         values["same_numbers"] = twice
+    text += "."
     if studies.left_out:
         text += f" {studies.left_out} rows without an effect or its precision are left out."
         values["left_out"] = studies.left_out

@@ -11,6 +11,8 @@ from biocohort import level_counts, read_sheet
 from bioplot import panels
 
 Checks = list[dict[str, Any]]
+COLUMNS = 50
+"""Samples whose quartiles are computed at once."""
 OUTLIER_LIMIT = 3.5
 """Modified z-score beyond which a sample is looked at (Iglewicz and Hoaglin 1993)."""
 
@@ -28,11 +30,17 @@ def modified_z(values: pd.Series) -> pd.Series:
 
 def describe_samples(matrix: pd.DataFrame, maximum: int) -> pd.DataFrame:
     """Per sample: quartiles, missing share, and its mean correlation with the other samples."""
-    logged = np.log2(matrix.clip(lower=0) + 1) if bioskill.looks_linear(matrix.to_numpy()) else matrix
-    variable = logged.var(axis=1).sort_values(ascending=False, kind="stable").index[:maximum]
-    together = logged.loc[variable].corr(min_periods=3)
+    linear = bioskill.looks_linear(matrix.to_numpy())
+
+    def logged(values: Any) -> pd.DataFrame:
+        return pd.DataFrame(np.log2(values.clip(min=0) + 1) if linear else values)
+
+    variance = bioskill.by_rows(matrix.to_numpy(), lambda part: logged(part).var(axis=1).to_numpy())
+    variable = pd.Series(variance).sort_values(ascending=False, kind="stable").index[:maximum]
+    together = logged(matrix.to_numpy()[variable]).set_axis(matrix.columns, axis=1).corr(min_periods=3)
     others = (together.sum() - 1) / (together.notna().sum() - 1)
-    quartiles = matrix.quantile([0.25, 0.5, 0.75])
+    parts = [matrix.iloc[:, at : at + COLUMNS] for at in range(0, matrix.shape[1], COLUMNS)]
+    quartiles = pd.concat([part.quantile([0.25, 0.5, 0.75]) for part in parts], axis=1)
     z = modified_z(others)
     table = pd.DataFrame(
         {
@@ -53,7 +61,9 @@ def describe_samples(matrix: pd.DataFrame, maximum: int) -> pd.DataFrame:
 def matrix_checks(rows: pd.DataFrame, matrix: pd.DataFrame, per_sample: pd.DataFrame) -> Checks:
     """Checks of the matrix by itself."""
     values = matrix.to_numpy()
-    missing, constant = float(np.isnan(values).mean()), int((matrix.max(axis=1) - matrix.min(axis=1) <= 1e-9).sum())
+    missing = float(np.isnan(values).mean())
+    spread = bioskill.by_rows(values, lambda part: np.fmax.reduce(part, axis=1) - np.fmin.reduce(part, axis=1))
+    constant = int((spread <= 1e-9).sum())
     repeated = len(rows) - len(matrix)
     flagged = list(per_sample.index[per_sample["look"] == "yes"])
     copies = per_sample.attrs["copies"]
