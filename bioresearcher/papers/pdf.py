@@ -59,7 +59,11 @@ _LOST_SIGN: Final = re.compile(r"\b[Pp](?:[- ]?values?)?\s*[,5.\ufffd]\s?0\.\d|\
 _DIVIDED_DOI: Final = re.compile(r"(\b10\.\d{4,9}/\S{0,60}[./-])\n(?=\w)")
 _PART_DOI: Final = re.compile(r"\.[gst]\d{3}$")
 _YEAR: Final = (
-    re.compile(r"published(?: online)?:?[^\n]{0,40}?\b((?:19|20)\d\d)\b", re.IGNORECASE),
+    # a search of "trials published before May 2009" is no date of the paper
+    re.compile(
+        r"(?:\bP(?:ublished|UBLISHED)\b|\bpublished(?: online|:))"
+        r"(?:(?!\b(?:before|after|between|since|until)\b)[^\n]){0,48}?\b((?:19|20)\d\d)\b"
+    ),
     re.compile(r"(?:©|\(c\)|copyright)\D{0,20}((?:19|20)\d\d)\b", re.IGNORECASE),
     re.compile(r"accepted:?[^\n]{0,30}?\b((?:19|20)\d\d)\b", re.IGNORECASE),
 )

@@ -297,7 +297,12 @@ def _is_built_up(piece: _Piece, x: float, base: float) -> bool:
 
 def _rejoined(pieces: list[_Piece]) -> list[_Piece]:
     """Put small letters that stand so high that pypdf parts the line there back into it: the degree in `95 °C`."""
-    joined = [p for p in pieces if p.text]
+    joined: list[_Piece] = []
+    for piece in pieces:
+        if piece.text == "\n" and joined and not joined[-1].text.endswith("\n"):
+            joined[-1] = replace(joined[-1], text=f"{joined[-1].text}\n")
+        elif piece.text:
+            joined.append(piece)
     for i in range(len(joined) - 2):
         left, small, right = joined[i : i + 3]
         word = small.text.strip()
