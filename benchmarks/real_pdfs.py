@@ -29,7 +29,7 @@ from bioresearcher.text.visible import LOST
 
 WHAT = ("headings", "methods headings", "paragraphs", "articles with their methods", "titles")
 QUOTES = ("quotes as the publisher has them", "quotes with a mark", "quotes that are wrong without a mark")
-_LEFT_OUT = re.compile(r"https?://\s?(?:[\w-]+\.\s?)*[\w/.?=&%-]+|\[\d[\d,\s–−-]*\]")
+_LEFT_OUT = re.compile(r"https?://\s?(?:[\w-]+\.\s?)*[\w/.?=&%-]+|\[[\d,\s–−-]*\]")
 
 
 def measure(folder: Path, half: str, limit: int | None = None) -> Iterator[tuple[Figure, dict[str, object]]]:
@@ -77,10 +77,18 @@ def measure(folder: Path, half: str, limit: int | None = None) -> Iterator[tuple
 
 def _count_quotes(path: Path, quotes: Iterator[str], count: Count) -> list[str]:
     """Count the quotes of an article by what became of them; those that are not right, the marked ones too."""
-    source = signed(_LEFT_OUT.sub("", "".join(told(mark_exponents(article_of(path))))))
+    article = article_of(path)
+    whole = signed("".join(told(mark_exponents(article))))
+    for cited in article.iter("xref"):
+        if cited.get("ref-type") == "bibr":
+            cited.text = ""
+            for part in list(cited):
+                cited.remove(part)
+    bare = signed(_LEFT_OUT.sub("", "".join(told(article))))
     found = []
     for quote in quotes:
-        right, marked = signed(_LEFT_OUT.sub("", quote)) in source, LOST in quote
+        right = signed(quote) in whole or signed(_LEFT_OUT.sub("", quote)) in bare
+        marked = LOST in quote
         for what, is_so in zip(QUOTES, (right, marked and not right, not right and not marked), strict=True):
             count.add(what, is_so)
         if not right:

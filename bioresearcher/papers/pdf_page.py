@@ -30,6 +30,8 @@ _POWER_OF_TEN: Final = re.compile(r"(?<![\d.,])10$")
 _POWER: Final = re.compile(r"\^[–−-]\d")
 _LENGTH: Final = re.compile(r"(?:\d\s?|[/·×]\s?|\b(?:per|in|kg|mg|g)\s)[cdkmnμµ]?m$")
 """A unit of length behind a number, a stroke or another unit: what stands raised behind it is its power."""
+_GROUP: Final = re.compile(r"\((?:[A-Z][a-z]?\d*){1,4}\)$")
+"""A chemical group, which digits behind it count: `Ca(OH)2`."""
 _WORD: Final = re.compile(r"(?<![^\W\d_])[A-Z]?[a-z]{4,}$")
 """A word that is no unit: digits raised behind it cite."""
 BUILT_UP: Final = f"[formula {LOST}]"
@@ -37,6 +39,8 @@ BUILT_UP: Final = f"[formula {LOST}]"
 _BACK: Final = 0.4
 _STACKED: Final = 0.25
 """Letter sizes to the left, and up or down, from which a letter of full size belongs to a formula."""
+_ONE_FORMULA: Final = 20
+"""Letters between two such places at most that belong to one formula."""
 _OPERATOR: Final = re.compile(r"[=+−×∗√∑∫∏′⋅]")
 _RIGHT_TO_LEFT: Final = re.compile("[\u0590-\u08ff]")
 _RING: Final = ("o", "O", "º", "˚")
@@ -259,7 +263,7 @@ def _split(pieces: list[_Piece], number: int) -> Iterator[Line]:
     text = ""
     weights: dict[tuple[str, float], int] = {}
     last_size, base, right, above, lead = 0.0, 0.0, 0.0, "", ""
-    built = -1
+    built: list[int] = []
     first = _Piece("")
     for piece in [*_with_minus(_rejoined(pieces)), _Piece("\n")]:
         for i, part in enumerate(piece.text.split("\n")):
@@ -268,11 +272,11 @@ def _split(pieces: list[_Piece], number: int) -> Iterator[Line]:
                     font, size = max(weights, key=lambda s: weights[s]) if weights else ("", 0.0)
                     even = _is_even(weights, font)
                     other = (lead, first.font) if lead else ("", "")
-                    if built >= 0 and _OPERATOR.search(text) and not _RIGHT_TO_LEFT.search(text):
-                        text = f"{text[:built].rstrip()} {BUILT_UP} {text[built:].lstrip()}"
+                    if built and _OPERATOR.search(text) and not _RIGHT_TO_LEFT.search(text):
+                        text = _with_marks(text, built)
                     yield Line(text.strip(), number, font, size, first.x, first.y, even, first.turned, "", *other)
                     above = text.strip()
-                text, weights, last_size, lead, built = "", {}, 0.0, "", -1
+                text, weights, last_size, lead, built = "", {}, 0.0, "", []
             if part.strip():
                 first = piece if not weights else first
                 if not lead and not _is_alike(piece.font, first.font) and piece.size >= 0.8 * first.size:
@@ -282,7 +286,7 @@ def _split(pieces: list[_Piece], number: int) -> Iterator[Line]:
                 part = _with_raised(part, before)
                 if piece.size >= last_size * 0.8:
                     if last_size and _is_built_up(piece, right, base):
-                        built = built if built >= 0 else len(text)
+                        built.append(len(text))
                     last_size, base, right = piece.size, piece.y, piece.x
                 elif 0 < piece.size <= _SMALL * last_size and piece.y > base - _LOWERED * last_size:
                     part = _marked(part, before)
@@ -293,6 +297,14 @@ def _split(pieces: list[_Piece], number: int) -> Iterator[Line]:
 def _is_built_up(piece: _Piece, x: float, base: float) -> bool:
     """Return True for letters of full size that stand to the left of those before them, or on another base line."""
     return piece.x < x - _BACK * piece.size or abs(piece.y - base) > _STACKED * piece.size
+
+
+def _with_marks(text: str, places: list[int]) -> str:
+    """Put a mark where each formula is out of order; the places within one formula share it."""
+    apart = [p for i, p in enumerate(places) if not i or p - places[i - 1] > _ONE_FORMULA]
+    for place in reversed(apart):
+        text = f"{text[:place].rstrip()} {BUILT_UP} {text[place:].lstrip()}"
+    return text
 
 
 def _rejoined(pieces: list[_Piece]) -> list[_Piece]:
@@ -364,7 +376,7 @@ def _marked(part: str, before: str) -> str:
     of a font of its own comes alone, and the number after it.
     """
     digits = part.strip()
-    if not before or not re.fullmatch(r"[\d,–−-]{1,40}", digits):
+    if not before or not re.fullmatch(r"[\d,–−-]{1,40}", digits) or _GROUP.search(before):
         return part
     if digits[0] in "–−-":
         part, before = part.lstrip(" "), before.rstrip(" ")
