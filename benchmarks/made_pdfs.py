@@ -230,7 +230,9 @@ def measure(plos: Path, limit: int | None = None) -> list[Figure]:
             count.add("authors", [*map(letters, paper.authors)] == [*map(letters, made.authors)])
             whole = _compare(made, document, count)
             count.add("PDFs", whole)
-            _quotes(made, document, paper.title, count)
+            source = signed(" ".join(p for _, _, said in made.sections for p in said))
+            for quote in quoted(document, paper.title):
+                count.add("quotes as the publisher has them", signed(quote) in source)
     return [
         *_figures(halves),
         Figure("made PDFs, pages a second of CPU", f"{pages / seconds:.1f}", "≥ 8", pages / seconds >= 8),
@@ -272,7 +274,7 @@ def _compare(made: Made, document: Document, count: Count) -> bool:
             )
             whole = count.add("headings", fits) and whole
             if kind == "methods":
-                count.add("methods headings", any(s.kind == "methods" for s in named))
+                count.add("methods headings", any(s.kind in ("methods", "data_availability") for s in named))
         for paragraph in (letters(p) for p in said):
             at = text.find(paragraph[:40])
             if len(paragraph) < 80:
@@ -288,9 +290,8 @@ def _heading(text: str) -> str:
     return letters(text).lstrip("0123456789")
 
 
-def _quotes(made: Made, document: Document, title: str, count: Count) -> None:
-    """Count the quotes that rules take from method sections and the source has in letters, digits and signs."""
-    source = signed(" ".join(p for _, _, said in made.sections for p in said))
+def quoted(document: Document, title: str) -> Iterator[str]:
+    """The quotes that rules take from method sections, as they are located in the document."""
     reader = OfflineReader(lambda left, right: np.zeros((len(left), len(right))))
     sections = tuple(
         OutlineSection(number=n, title=s.title, kind=s.kind, opening=document.text[s.start : s.end][:300])
@@ -307,4 +308,4 @@ def _quotes(made: Made, document: Document, title: str, count: Count) -> None:
         for quote in (q for s in draft.steps for q in s.quotes):
             evidence = find_quote(document, quote, ())
             if evidence is not None and evidence.section:
-                count.add("quotes as the publisher has them", signed(evidence.text) in source)
+                yield evidence.text

@@ -10,12 +10,16 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Final
 
 LIGATURES: Final = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
 """Latin ligatures and their letters."""
+
+_ACCENTS: Final = dict(zip("`´ˆ˜¨˘ˇ¸˚˙", "\u0300\u0301\u0302\u0303\u0308\u0306\u030c\u0327\u030a\u0307", strict=True))
+_ACCENT: Final = re.compile(r"(?<=[^\W\d_])([`´ˆ˜¨˘ˇ¸˚˙])([^\W\d_])")
 
 BOLD: Final = re.compile(r"bold|black|heavy|semib|medi\b|CMBX|-B$|\.B$", re.IGNORECASE)
 """Names of bold fonts."""
@@ -77,7 +81,7 @@ def tidy(pages: list[list[Line]]) -> list[list[Line]]:
     kept = [
         _single(
             [
-                replace(x, text=_numbered(x.text.translate(LIGATURES)), lead=x.lead.translate(LIGATURES))
+                replace(x, text=_numbered(_accented(x.text.translate(LIGATURES))), lead=x.lead.translate(LIGATURES))
                 for x in page
                 if x.font not in unmapped
             ]
@@ -93,6 +97,16 @@ def tidy(pages: list[list[Line]]) -> list[list[Line]]:
         ]
         for page in kept
     ]
+
+
+def _accented(text: str) -> str:
+    """Put accents that a font draws before their letters on them: `Bel´em`."""
+
+    def whole(found: re.Match[str]) -> str:
+        letter = unicodedata.normalize("NFC", found[2].replace("ı", "i") + _ACCENTS[found[1]])
+        return letter if len(letter) == 1 else found[0]
+
+    return _ACCENT.sub(whole, text)
 
 
 def _numbered(text: str) -> str:

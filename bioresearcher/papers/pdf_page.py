@@ -27,8 +27,28 @@ PdfValue = Any
 """A value of pypdf's untyped object model."""
 
 _POWER_OF_TEN: Final = re.compile(r"(?<![\d.,])10$")
+_POWER: Final = re.compile(r"\^[–−-]\d")
 _LENGTH: Final = re.compile(r"(?:\d\s?|[/·×]\s?|\b(?:per|in|kg|mg|g)\s)[cdkmnμµ]?m$")
 """A unit of length behind a number, a stroke or another unit: what stands raised behind it is its power."""
+_GROUP: Final = re.compile(r"\((?:[A-Z][a-z]?\d*){1,4}\)$")
+"""A chemical group, which digits behind it count: `Ca(OH)2`."""
+_WORD: Final = re.compile(r"(?<![^\W\d_])[A-Z]?[a-z]{4,}$")
+"""A word that is no unit: digits raised behind it cite."""
+BUILT_UP: Final = f"[formula {LOST}]"
+"""The mark in a formula where its parts are drawn in another order than they are read."""
+_BACK: Final = 0.4
+_STACKED: Final = 0.25
+"""Letter sizes to the left, and up or down, from which a letter of full size belongs to a formula."""
+_ONE_FORMULA: Final = 20
+"""Letters between two such places at most that belong to one formula."""
+_OPERATOR: Final = re.compile(r"[=+−×∗√∑∫∏′⋅]")
+_RIGHT_TO_LEFT: Final = re.compile("[\u0590-\u08ff]")
+_RING: Final = ("o", "O", "º", "˚")
+"""Letters that stand raised for a degree."""
+_SMALL: Final = 0.76
+"""Size of raised and lowered digits at most, as a share of that of the line."""
+_LOWERED: Final = 0.05
+"""Share of the line's size by which lowered digits stand below its base at least."""
 _DIVIDED_UNIT: Final = ("/", "·", "×")
 """Ends of a line that divide a unit: what begins the next one is read with it."""
 
@@ -242,18 +262,21 @@ def _upright(page: PageObject, turned: int) -> PageObject:
 def _split(pieces: list[_Piece], number: int) -> Iterator[Line]:
     text = ""
     weights: dict[tuple[str, float], int] = {}
-    last_size, above, lead = 0.0, "", ""
+    last_size, base, right, above, lead = 0.0, 0.0, 0.0, "", ""
+    built: list[int] = []
     first = _Piece("")
-    for piece in [*_with_minus(pieces), _Piece("\n")]:
+    for piece in [*_with_minus(_rejoined(pieces)), _Piece("\n")]:
         for i, part in enumerate(piece.text.split("\n")):
             if i:
                 if text.strip():
                     font, size = max(weights, key=lambda s: weights[s]) if weights else ("", 0.0)
                     even = _is_even(weights, font)
                     other = (lead, first.font) if lead else ("", "")
+                    if built and _OPERATOR.search(text) and not _RIGHT_TO_LEFT.search(text):
+                        text = _with_marks(text, built)
                     yield Line(text.strip(), number, font, size, first.x, first.y, even, first.turned, "", *other)
                     above = text.strip()
-                text, weights, last_size, lead = "", {}, 0.0, ""
+                text, weights, last_size, lead, built = "", {}, 0.0, "", []
             if part.strip():
                 first = piece if not weights else first
                 if not lead and not _is_alike(piece.font, first.font) and piece.size >= 0.8 * first.size:
@@ -261,9 +284,49 @@ def _split(pieces: list[_Piece], number: int) -> Iterator[Line]:
                 weights[piece.font, piece.size] = weights.get((piece.font, piece.size), 0) + len(part.strip())
                 before = f"{above}{text}" if text and above.endswith(_DIVIDED_UNIT) else text
                 part = _with_raised(part, before)
-                part = _raised(part, before, piece.size, last_size)
-                last_size = piece.size if piece.size >= last_size * 0.8 else last_size
-            text = f"{text.rstrip(' ')}{part}" if part.startswith("^") and text.endswith("10 ") else text + part
+                if piece.size >= last_size * 0.8:
+                    if last_size and _is_built_up(piece, right, base):
+                        built.append(len(text))
+                    last_size, base, right = piece.size, piece.y, piece.x
+                elif 0 < piece.size <= _SMALL * last_size and piece.y > base - _LOWERED * last_size:
+                    part = _marked(part, before)
+            power = _POWER.match(part) or (part.startswith("^") and text.endswith("10 "))
+            text = f"{text.rstrip(' ')}{part}" if power else text + part
+
+
+def _is_built_up(piece: _Piece, x: float, base: float) -> bool:
+    """Return True for letters of full size that stand to the left of those before them, or on another base line."""
+    return piece.x < x - _BACK * piece.size or abs(piece.y - base) > _STACKED * piece.size
+
+
+def _with_marks(text: str, places: list[int]) -> str:
+    """Put a mark where each formula is out of order; the places within one formula share it."""
+    apart = [p for i, p in enumerate(places) if not i or p - places[i - 1] > _ONE_FORMULA]
+    for place in reversed(apart):
+        text = f"{text[:place].rstrip()} {BUILT_UP} {text[place:].lstrip()}"
+    return text
+
+
+def _rejoined(pieces: list[_Piece]) -> list[_Piece]:
+    """Put small letters that stand so high that pypdf parts the line there back into it: the degree in `95 °C`."""
+    joined: list[_Piece] = []
+    for piece in pieces:
+        if piece.text == "\n" and joined and not joined[-1].text.endswith("\n"):
+            joined[-1] = replace(joined[-1], text=f"{joined[-1].text}\n")
+        elif piece.text:
+            joined.append(piece)
+    for i in range(len(joined) - 2):
+        left, small, right = joined[i : i + 3]
+        word = small.text.strip()
+        above = 0.2 * left.size < small.y - left.y < left.size and 0 < small.size <= _SMALL * left.size
+        if not (above and 0 < len(word) <= 4 and abs(right.y - left.y) < 1 and left.x <= small.x <= right.x):
+            continue
+        if left.text.endswith("\n") and small.text.endswith("\n"):
+            joined[i], small = replace(left, text=left.text.rstrip("\n")), replace(small, text=word)
+        if word in _RING and left.text.strip()[-1:].isdigit() and right.text.lstrip()[:1] in ("C", "F"):
+            small = replace(small, text="°")
+        joined[i + 1] = small
+    return joined
 
 
 def _with_minus(pieces: Iterable[_Piece]) -> Iterator[_Piece]:
@@ -296,19 +359,8 @@ def _is_alike(name: str, font: str) -> bool:
     return name == font or bool(BOLD.search(name) and BOLD.search(font))
 
 
-def _raised(part: str, before: str, size: float, last_size: float) -> str:
-    """Mark small digits after a number as a power or note (`^2`), after punctuation as a citation (` [2]`).
-
-    After a unit of length they are a power, too, and after any unit where a minus stands before them (`s^−1`); a minus
-    of a font of its own comes alone, and the number after it.
-    """
-    if size <= 0 or size > 0.76 * last_size:
-        return part
-    return _marked(part, before)
-
-
 def _with_raised(part: str, before: str) -> str:
-    """Mark the digits in a text that their font draws raised, by the same rules; those of a fraction stay plain."""
+    """Mark the digits in a text that their font draws raised; those of a fraction stay plain."""
 
     def marked(found: re.Match[str]) -> str:
         digits = found[0].translate(PLAIN)
@@ -318,19 +370,25 @@ def _with_raised(part: str, before: str) -> str:
 
 
 def _marked(part: str, before: str) -> str:
+    """Mark small digits after a number as a power or note (`^2`), after punctuation or a word as a citation (` [2]`).
+
+    After a unit of length they are a power, too, and after any unit where a minus stands before them (`s^−1`); a minus
+    of a font of its own comes alone, and the number after it.
+    """
     digits = part.strip()
-    if not before or not re.fullmatch(r"[\d,–−-]{1,9}", digits):
+    if not before or not re.fullmatch(r"[\d,–−-]{1,40}", digits) or _GROUP.search(before):
         return part
-    part = part.lstrip(" ") if digits[0] in "–−-" else part
+    if digits[0] in "–−-":
+        part, before = part.lstrip(" "), before.rstrip(" ")
     if _POWER_OF_TEN.search(before.rstrip(" ")) and re.fullmatch(r"[–−-]|[–−-]?\d{1,2}", digits):
         return f"^{part.lstrip(' ')}"
     if before[-1].isdigit() and re.fullmatch(r"[–−-]?\d{1,3}", digits):
-        return f"^{part}"
+        return f" ^{part.lstrip(' ')}" if part.startswith(" ") else f"^{part}"
     if before[-1].isalpha() and re.fullmatch(r"[–−-]\d{1,2}", digits):
         return f"^{part}"
     if digits in ("2", "3") and _LENGTH.search(before):
         return f"^{part}"
-    if before[-1] in ".,;)”" and digits[0].isdigit():
+    if (before[-1] in ".,;)”" or _WORD.search(before)) and digits[0].isdigit():
         return f" [{digits}]"
     return part
 

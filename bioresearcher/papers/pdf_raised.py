@@ -35,6 +35,7 @@ _LEAST_LOW_MINUS: Final = 0.42
 _MAX_FONT_BYTES: Final = 4_000_000
 _MAX_MAP_BYTES: Final = 200_000
 _MAX_DEPTH: Final = 3
+_SPACE: Final = 32
 
 _BLOCK: Final = re.compile(rb"begin(bfchar|bfrange)(.*?)end\1", re.DOTALL)
 _PAIR: Final = re.compile(rb"<([0-9A-Fa-f]{2,4})>\s*<([0-9A-Fa-f]{4})>")
@@ -62,6 +63,7 @@ class RaisedDigits:
             if id(font) not in self._seen:
                 self._seen.add(id(font))
                 self._kept.append(font)
+                _forget_space(font)
                 if not sign_table(font):
                     _mark_font(font)
 
@@ -78,6 +80,23 @@ class RaisedDigits:
                     yield found
                 elif isinstance(found, dict) and found.get("/Subtype") == "/Form":
                     yield from self._fonts(found.get("/Resources"), depth + 1)
+
+
+def _forget_space(font: PdfValue) -> None:
+    """Take the width of a space from a font that draws none: it is a filler, and words would run together.
+
+    pypdf then takes its usual width. Typesetters name all glyphs that a subset of a font draws.
+    """
+    from pypdf.generic import ArrayObject, NameObject, NumberObject
+
+    encoding, widths = (x.get_object() if x is not None else None for x in (font.get("/Encoding"), font.get("/Widths")))
+    listed = encoding.get("/Differences") if isinstance(encoding, dict) else None
+    first = font.get("/FirstChar", 0)
+    if listed is None or not isinstance(widths, list) or not isinstance(first, int) or "/BaseEncoding" in encoding:
+        return
+    place = _SPACE - first
+    if "/space" not in listed.get_object() and "+" in str(font.get("/BaseFont", "")) and 0 <= place < len(widths):
+        font[NameObject("/Widths")] = ArrayObject([*widths[:place], NumberObject(0), *widths[place + 1 :]])
 
 
 def _mark_font(font: PdfValue) -> None:

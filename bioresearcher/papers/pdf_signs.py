@@ -27,6 +27,8 @@ _PI_LAYOUT: Final = dict(zip(",.521639#$", "<>=−+±×′≤≥", strict=True))
 _MAX_FONT_BYTES: Final = 2_000_000
 _MAX_GLYPHS: Final = 40
 _PRIVATE_SYMBOL: Final = {chr(code): sign for code, sign in SYMBOL.items() if code > 0xF000}
+_SHORT_NAME: Final = 2
+"""Letters of a glyph's name, its stroke with them, up to which it may be text: `and/C`."""
 _PLACE_NAME: Final = re.compile(r"C\d{1,3}")
 
 
@@ -65,6 +67,7 @@ def _is_tall(shape: _Shape) -> bool:
 _SIGNS: Final[tuple[tuple[str, str, str, Callable[[_Shape], bool]], ...]] = (
     ("comma", ",", "<", lambda s: _is_flat(s, 1) and s.height > 350 and s.low >= -20),
     ("comma", ",", "∼", lambda s: s.contours == 1 and s.curves > 3 and s.low > 150 and s.width > 3 * s.height),
+    ("asterisk", "*", "∼", lambda s: s.contours == 1 and s.curves > 3 and s.width > 2.5 * s.height),
     ("period", ".", ">", lambda s: _is_flat(s, 1) and s.height > 350),
     ("five", "5", "=", lambda s: _is_flat(s, 2) and s.height < 400),
     ("five", "5", "<", lambda s: _is_flat(s, 1) and s.tip == "<" and s.width > 0.8 * s.height),
@@ -102,6 +105,8 @@ _IN_SYMBOL: Final = dict(zip("abcdefghiklmnopqrstuwxyzDFGLOPQSWXY", "αβχδε�
 _IN_ORDER: Final = dict(zip("abcdefghijklmnopqrstuvwx", "αβγδεζηθικλμνξοπρστυφχψω", strict=True)) | {"D": "Δ"}
 """Greek by the order of the alphabet."""
 _DESCENDS: Final = -120
+_MOST_EDGES: Final = 24
+"""Straight edges of a sign at most; an outline with more is a curve drawn as a polygon."""
 _GREEK: Final[tuple[tuple[str, str, Callable[[_Shape], bool]], ...]] = (
     ("m", "symbol", lambda s: s.low < _DESCENDS),
     ("l", "order", lambda s: s.low < _DESCENDS and s.width > 0.5 * s.height),
@@ -135,7 +140,7 @@ class Signs:
         if not name:
             return text
         if name not in self._known:
-            table = sign_table(font)
+            table = {**_unknown_names(font), **sign_table(font)}
             longest_first = "|".join(re.escape(k) for k in sorted(table, key=len, reverse=True))
             self._known[name] = table, re.compile(longest_first) if table else None
         table, pattern = self._known[name]
@@ -145,6 +150,19 @@ class Signs:
         if right != text:
             self.found.update(set(right) - set(text) - {LOST})
         return right
+
+
+def _unknown_names(font: PdfFont) -> dict[str, str]:
+    """Names of glyphs that pypdf does not know and writes out (`/_0053`) → the letters they stand for, else U+FFFD."""
+    from fontTools.agl import toUnicode
+    from pypdf._codecs import adobe_glyphs
+
+    encoding = font.get("/Encoding")
+    encoding = encoding.get_object() if encoding is not None else None
+    listed = encoding.get("/Differences") if isinstance(encoding, dict) else None
+    listed = listed.get_object() if listed is not None else ()
+    names = [str(x) for x in listed if isinstance(x, str) and str(x) not in adobe_glyphs]
+    return {name: toUnicode(name.lstrip("/")) or LOST for name in names if len(name) > _SHORT_NAME}
 
 
 def sign_table(font: PdfFont) -> Mapping[str, str]:
@@ -161,15 +179,16 @@ def sign_table(font: PdfFont) -> Mapping[str, str]:
         return private
     data = program.get_object().get_data()
     shapes = _shapes(data) if len(data) <= _MAX_FONT_BYTES else {}
-    return private | _signs(shapes) | _greek(shapes)
+    greek = _greek(shapes)
+    return private | _signs(shapes, beside_greek=bool(greek)) | greek
 
 
-def _signs(shapes: Mapping[str, _Shape]) -> dict[str, str]:
-    """The signs of a font without letters; those named by their place that are not known are lost.
+def _signs(shapes: Mapping[str, _Shape], *, beside_greek: bool) -> dict[str, str]:
+    """The signs of a font without Latin letters; those named by their place that are not known are lost.
 
     So is a letter beside a sign: it is a sign of a kind that is not known.
     """
-    if sum(len(name) == 1 for name in shapes) > 1:
+    if sum(len(name) == 1 for name in shapes) > 1 and not beside_greek:
         return {}
     known = {
         read: sign
@@ -222,7 +241,8 @@ def _shapes(data: bytes) -> dict[str, _Shape]:
             glyphs[name].draw(drawn)
             operators = [operator for operator, _ in drawn.value]
             left, low, right, high = box.bounds or (0, 0, 0, 0)
-            contours, curves = operators.count("moveTo"), operators.count("curveTo")
+            contours, curves, edges = (operators.count(x) for x in ("moveTo", "curveTo", "lineTo"))
+            curves += edges if edges > _MOST_EDGES else 0
             tip = _tip([p for _, points in drawn.value for p in points], low, high)
             shapes[name] = _Shape(contours, curves, low, right - left, high - low, tip)
         return shapes

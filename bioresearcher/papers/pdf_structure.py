@@ -12,6 +12,7 @@ from bioresearcher.papers.canonical import DocumentBuilder, section_kind
 from bioresearcher.papers.pdf_layout import Line, join, vocabulary
 from bioresearcher.papers.pdf_typography import (
     MOST_HEADING_LINES,
+    SENTENCE_END,
     Look,
     Style,
     can_be_heading,
@@ -23,6 +24,7 @@ from bioresearcher.papers.pdf_typography import (
     look_of,
     number_of,
     stands_alone,
+    stands_between,
     stands_out,
     style_of,
 )
@@ -43,7 +45,9 @@ _BACK_RUN_IN: Final = re.compile(
 _BACK_MATTER: Final = re.compile(
     r"acknowledge?ment|funding|financial|competing|conflict|disclosure|authors?['’]? contribution|abbreviation", re.I
 )
-_SENTENCE_END: Final = re.compile(r"[.!?:][)\]”’\"']*$")
+_NOTICE: Final = re.compile(
+    r"^(©|\(c\) |copyright )|\bthis is an open[- ]access article|\bdistributed under the terms of the creative", re.I
+)
 _MOST_ASIDE: Final = 1_500
 """Letters in a row from which small print is no label of a figure or note, but text."""
 _MOST_ABSTRACT: Final = 3_500
@@ -221,7 +225,7 @@ def _step(lines: list[Line], i: int, writer: _Writer) -> int:
     if size:
         _open_section(lines, i, size, writer)
         return i + size
-    if _aside(line, writer):
+    if _aside(line, writer) or _is_stray(lines, i, writer):
         writer.aside.append(line)
         return i + 1
     if _is_untitled_text(line, writer):
@@ -237,7 +241,7 @@ def _led(lines: Sequence[Line], i: int, writer: _Writer) -> tuple[int, int]:
     """Lines of the heading with which a paragraph of a main section begins, and its length in the last; else zeros."""
     if not writer.headings or not i or writer.parent not in ("introduction", "methods", "results", "discussion"):
         return 0, 0
-    if writer.held and not _SENTENCE_END.search(writer.held[-1].text):
+    if writer.held and not SENTENCE_END.search(writer.held[-1].text):
         return 0, 0
     size = 1
     while (
@@ -247,8 +251,18 @@ def _led(lines: Sequence[Line], i: int, writer: _Writer) -> tuple[int, int]:
     ):
         size += 1
     last = lines[i + size - 1]
-    length = led_heading(last, goes_on=size > 1) if last.lead_font in writer.look.lead_fonts else 0
+    length = led_heading(last, goes_on=size > 1, known=True) if last.lead_font in writer.look.lead_fonts else 0
+    if not last.lead and last.font in writer.look.lead_fonts and _fills_line(lines, i + size - 1, writer.look):
+        length = len(last.text)
     return (size, length) if length else (0, 0)
+
+
+def _fills_line(lines: Sequence[Line], i: int, look: Look) -> bool:
+    """Return True for a heading of that kind that ends with its line, and running text goes on below."""
+    line = lines[i]
+    if not line.even or not line.text.endswith((".", ":")) or not is_titled(line.text) or len(line.text) > 120:
+        return False
+    return i + 1 < len(lines) and lines[i + 1].font != line.font and heads_text(lines, i + 1, look)
 
 
 def _is_led(line: Line, after: Line, look: Look) -> bool:
@@ -292,7 +306,7 @@ def _is_untitled_text(line: Line, writer: _Writer) -> bool:
     before = writer.held[-1]
     if not writer.abstract_seen:
         return writer.bare and len(line.text) > 0.7 * look.width and before.style != line.style
-    ended = _SENTENCE_END.search(before.text) is not None
+    ended = SENTENCE_END.search(before.text) is not None
     held = sum(len(x.text) for x in writer.held)
     if writer.kind == "front":
         short = len(before.text) < 0.85 * look.width and not before.text.endswith((",", ";", "-"))
@@ -310,9 +324,19 @@ def _aside(line: Line, writer: _Writer) -> bool:
         return line.size < min(writer.held[0].size, writer.look.body_size) - 0.6
     if writer.parent not in ("introduction", "methods", "results", "discussion"):
         return False
+    if line.size < writer.look.body_size - 0.6 and _is_notice(line, writer):
+        return True
     if writer.own_size and abs(line.size - writer.own_size) <= 0.6:
         return False
     return all(abs(line.size - size) > 0.6 for size in writer.look.text_sizes)
+
+
+def _is_notice(line: Line, writer: _Writer) -> bool:
+    """Return True for the notice of rights at a page's foot, and for what goes on in its style right below."""
+    if _NOTICE.search(line.text):
+        return True
+    above = writer.aside[-1] if writer.aside else None
+    return above is not None and above.style == line.style and _is_below(above, line, writer.look)
 
 
 def _open_section(lines: list[Line], i: int, size: int, writer: _Writer) -> None:
@@ -385,14 +409,18 @@ def _is_of_the_abstract(lines: Sequence[Line], i: int, size: int, kind: SectionK
 
 def _heading_size(lines: list[Line], i: int, writer: _Writer) -> int:
     """Number of lines, 0 to 3, of a heading that starts at line `i`."""
-    line, look = lines[i], writer.look
     if _usual_heading(lines, i, writer):
         return 1
     if writer.parent == "front" or not writer.headings:
         return 0
-    if _numbered_heading(lines, i, writer):
-        return 1
-    apart = stands_alone(lines, i, look) or _is_minor(line, writer)
+    return _set_apart(lines, i, writer) or int(_numbered_heading(lines, i, writer))
+
+
+def _set_apart(lines: list[Line], i: int, writer: _Writer) -> int:
+    """Number of lines of a heading that its style or the space around it sets apart."""
+    line, look = lines[i], writer.look
+    minor = _is_minor(line, writer)
+    apart = minor or stands_alone(lines, i, look) or stands_between(lines, i, look)
     if not apart and not stands_out(line, look):
         return 0
     size = 1
@@ -401,7 +429,7 @@ def _heading_size(lines: list[Line], i: int, writer: _Writer) -> int:
     if i + size < len(lines) and lines[i + size].style == line.style and _goes_on(lines[i + size - 1], lines[i + size]):
         return 0  # running text in that style, no heading
     text = " ".join(x.text for x in lines[i : i + size])
-    if not can_be_heading(text, look):
+    if not can_be_heading(text, look, titled=not (minor and line.size > look.body_size + 0.6)):
         return 0
     numbered = look.numbered and bool(number_of(text)) and style_of(line) in look.top_styles
     return size if numbered or heads_text(lines, i + size, look) else 0
@@ -409,7 +437,7 @@ def _heading_size(lines: list[Line], i: int, writer: _Writer) -> int:
 
 def _is_minor(line: Line, writer: _Writer) -> bool:
     """Return True for a line in a style of minor headings where a paragraph can begin."""
-    ended = not writer.held or _SENTENCE_END.search(writer.held[-1].text) is not None
+    ended = not writer.held or SENTENCE_END.search(writer.held[-1].text) is not None
     return ended and line.even and not line.turned and style_of(line) in writer.look.minor_styles
 
 
@@ -438,7 +466,7 @@ def _usual_heading(lines: list[Line], i: int, writer: _Writer) -> bool:
         return i + 1 in look.listed
     if line.style == (look.body_font, look.body_size):
         before = writer.held[-1] if writer.held else None
-        ended = before is None or _SENTENCE_END.search(before.text) or before.style != line.style
+        ended = before is None or SENTENCE_END.search(before.text) or before.style != line.style
         return bool(ended and is_plain_heading(line.text))
     if not is_plain_heading(line.text) and not stands_out(line, look):
         return stands_alone(lines, i, look) or i + 1 in look.listed
@@ -452,10 +480,29 @@ def _numbered_heading(lines: list[Line], i: int, writer: _Writer) -> bool:
     if not number or not writer.number or not continues_number(number, writer.number):
         return False
     before = writer.held[-1] if writer.held else None
-    ended = before is None or bool(_SENTENCE_END.search(before.text))
+    ended = before is None or bool(SENTENCE_END.search(before.text))
     short = len(line.text) < 0.8 * look.width and not line.text.endswith(".")
     listed = i + 1 < len(lines) and bool(number_of(lines[i + 1].text)) and len(number) == 1
     return ended and short and not listed and can_be_heading(line.text, look)
+
+
+def _is_below(before: Line, line: Line, look: Look) -> bool:
+    """Return True for a line right below another on its page, and where places are not known."""
+    if before.page != line.page:
+        return False
+    return not look.gap or (abs(before.x - line.x) < 2 * line.size and 0 < before.y - line.y < 1.6 * look.gap)
+
+
+def _is_stray(lines: Sequence[Line], i: int, writer: _Writer) -> bool:
+    """Return True for a stamp: a short line in another font, away from its neighbours, where a sentence goes on."""
+    line, look = lines[i], writer.look
+    if not writer.held or not look.gap or line.font == look.body_font or not line.even:
+        return False
+    before = writer.held[-1]
+    if SENTENCE_END.search(before.text) or len(line.text) > 0.5 * look.width:
+        return False
+    near = before.page == line.page and -2 < before.y - line.y < 1.6 * look.gap
+    return not near and not (i + 1 < len(lines) and _is_below(line, lines[i + 1], look))
 
 
 def _is_within_text(lines: list[Line], i: int, look: Look) -> bool:
@@ -463,7 +510,7 @@ def _is_within_text(lines: list[Line], i: int, look: Look) -> bool:
     before, line = lines[i - 1] if i else None, lines[i]
     if before is None or before.style != line.style or before.page != line.page or not look.gap:
         return False
-    return not _SENTENCE_END.search(before.text) and 0 < before.y - line.y < 1.3 * look.gap
+    return not SENTENCE_END.search(before.text) and 0 < before.y - line.y < 1.3 * look.gap
 
 
 def _caption_end(lines: list[Line], i: int, look: Look) -> int:
@@ -473,24 +520,26 @@ def _caption_end(lines: list[Line], i: int, look: Look) -> int:
     if match is None or not line.text[:1].isupper() or i in look.listed:
         return 0
     body = (look.body_font, look.body_size)
-    if line.style == body and (not match[4] or _is_within_text(lines, i, look)):
+    led = _CAPTION.fullmatch(line.lead.strip()) is not None
+    if line.style == body and not led and (not match[4] or _is_within_text(lines, i, look)):
         return 0
+    end = i + 1
     if line.style == body:
-        end = i + 1
         while (
             end < len(lines)
             and end - i < 12
             and lines[end].style == body
+            and _is_below(lines[end - 1], lines[end], look)
             and not _ends(lines[end - 1], lines[end], look, listed=False)
         ):
             end += 1
-        return end
-    end = i + 1
+        if not led:
+            return end
     while (
         end < len(lines)
         and end - i < 120
         and lines[end].page == line.page
-        and lines[end].style != body
+        and (lines[end].style != body or (led and _is_below(lines[end - 1], lines[end], look)))
         and lines[end].size <= max(line.size, look.body_size) + 0.3
         and not _CAPTION.match(lines[end].text)
         and section_kind(lines[end].text) is None
@@ -508,7 +557,7 @@ def _ends(previous: Line, line: Line, look: Look, *, listed: bool) -> bool:
         )
     if abs(previous.size - line.size) > 0.6 and line.size > 0:
         return True
-    complete = bool(_SENTENCE_END.search(previous.text))
+    complete = bool(SENTENCE_END.search(previous.text))
     return complete and len(previous.text) < 0.85 * look.width and not line.text[:1].islower()
 
 

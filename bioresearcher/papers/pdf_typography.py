@@ -38,8 +38,13 @@ _PLAIN: Final = re.compile(
     r"|results( and discussion)?|discussion( and conclusions?)?|conclusions?|references",
     re.IGNORECASE,
 )
-_SENTENCE_END: Final = re.compile(r"[.!?:][)\]”’\"']*$")
+SENTENCE_END: Final = re.compile(r"[.!?:][)\]”’\"']*(\s?\[[\d,\s–−-]+\]|\^\d{1,3})?$")
+"""The end of a sentence, with the citations behind it."""
 _CITING: Final = re.compile(r"^(fig|table|scheme|box|note|keywords?|corresp)|et al\.$|[,;]|\b[A-Z]\.$", re.IGNORECASE)
+_LABEL: Final = re.compile(r"^(fig|table|scheme|box|note|keywords?|corresp)|et al\.$", re.IGNORECASE)
+_LEAST_PLAIN: Final = 0.85
+_LEAST_BOLD: Final = 0.7
+"""Size of a minor heading at least, as a share of the running text's."""
 _LEAST_ALIKE: Final = 3
 """Headings of one style at least, from which the style is one of headings."""
 MOST_HEADING_LINES: Final = 3
@@ -138,11 +143,12 @@ def _minor_styles(prose: Sequence[Line], body: tuple[str, float]) -> frozenset[S
 def _heads_paragraph(prose: Sequence[Line], i: int, body: tuple[str, float]) -> bool:
     """Return True for a line in another font between the end of a sentence, or a heading, and running text."""
     before, line, after = prose[i - 1], prose[i], prose[i + 1]
-    if line.font == body[0] or not line.even or not 0.85 * body[1] <= line.size or not 4 <= len(line.text) <= 90:
+    least = _LEAST_BOLD if BOLD.search(line.font) else _LEAST_PLAIN
+    if line.font == body[0] or not line.even or line.size < least * body[1] or not 4 <= len(line.text) <= 90:
         return False
     if after.style == line.style and i + 2 < len(prose):
         after = prose[i + 2]
-    ended = _SENTENCE_END.search(before.text) is not None or before.font != body[0]
+    ended = SENTENCE_END.search(before.text) is not None or before.font != body[0]
     below = after.style == body and after.page == line.page and 0 < line.y - after.y < 5 * line.size
     return (
         ended and below and abs(line.x - after.x) < 60 and is_titled(line.text) and not line.text.endswith((".", ","))
@@ -155,15 +161,16 @@ def _lead_fonts(prose: Sequence[Line], body: tuple[str, float]) -> frozenset[str
         for before, line in pairwise(prose)
         if line.lead_font != body[0]
         and led_heading(line)
-        and (_SENTENCE_END.search(before.text) or before.font != body[0])
+        and (SENTENCE_END.search(before.text) or before.font != body[0])
     )
     return frozenset(font for font, n in counts.items() if n >= _LEAST_ALIKE)
 
 
-def led_heading(line: Line, *, goes_on: bool = False) -> int:
+def led_heading(line: Line, *, goes_on: bool = False, known: bool = False) -> int:
     """Length of the heading with which a line of running text begins, or which goes on in it; 0 when there is none.
 
-    It is in another font than what follows, a title, and ends with a full stop or a colon.
+    It is in another font than what follows, a title, and ends with a full stop or a colon. A font that is `known` to
+    set such headings may set commas in them.
     """
     solid = len("".join(line.lead.split()))
     named = goes_on or (solid >= 4 and is_titled(line.lead) and _WORD.search(line.lead) is not None)
@@ -180,7 +187,8 @@ def led_heading(line: Line, *, goes_on: bool = False) -> int:
         if not rest.startswith((". ", ": ")):
             return 0
         end, rest = end + 1, rest[1:]
-    return end if re.match(r"\s*[^a-z,;]", rest) and not _CITING.search(head) else 0
+    citing = _LABEL if known else _CITING
+    return end if re.match(r"\s*[^a-z,;]", rest) and not citing.search(head) else 0
 
 
 def _is_numbered(plain: Sequence[Line], prose: Sequence[Line]) -> bool:
@@ -274,6 +282,18 @@ def stands_out(line: Line, look: Look) -> bool:
     return other and line.size > look.body_size + 0.4
 
 
+def stands_between(lines: Sequence[Line], i: int, look: Look) -> bool:
+    """Return True for a short line in the running text's style with more space above it and below it than in a text."""
+    if not look.gap or not 0 < i < len(lines) - 1 or lines[i].style != (look.body_font, look.body_size):
+        return False
+    before, line, after = lines[i - 1 : i + 2]
+    if len(line.text) > 0.7 * look.width or not line.even or line.turned or line.text.endswith("."):
+        return False
+    above = before.page != line.page or before.y - line.y > 1.5 * look.gap
+    below = after.page == line.page and 1.3 * look.gap < line.y - after.y < 3 * look.gap
+    return above and below and after.style == line.style and bool(SENTENCE_END.search(before.text))
+
+
 def stands_alone(lines: Sequence[Line], i: int, look: Look) -> bool:
     """Return True for a short line in another font than the running text, with space above and text below it."""
     line = lines[i]
@@ -281,12 +301,12 @@ def stands_alone(lines: Sequence[Line], i: int, look: Look) -> bool:
         return False
     before, after = lines[i - 1], lines[i + 1]
     apart = before.page != line.page or not 0 < before.y - line.y < 1.3 * look.gap
-    ended = bool(_SENTENCE_END.search(before.text)) or len(before.text) < 60
+    ended = bool(SENTENCE_END.search(before.text)) or len(before.text) < 60
     below = after.style == (look.body_font, look.body_size) and after.page == line.page and after.y < line.y
     return apart and ended and below and abs(line.size - look.body_size) < 0.8 and len(line.text) < 0.95 * look.width
 
 
-def can_be_heading(text: str, look: Look) -> bool:
+def can_be_heading(text: str, look: Look, *, titled: bool = True) -> bool:
     """Return True for words that can be a heading: a title of words, no sentence, no row of labels."""
     if not 4 <= len(text) <= 160 or text.endswith((",", ";", "-")) or not _WORD.search(text):
         return False
@@ -297,7 +317,7 @@ def can_be_heading(text: str, look: Look) -> bool:
         return False
     named = HEADING_NUMBER.sub("", text)
     words = sum(c.isalpha() or c.isspace() for c in named)
-    return words >= 0.65 * len(named) and is_titled(text)
+    return words >= 0.65 * len(named) and (not titled or is_titled(text))
 
 
 def heads_text(lines: Sequence[Line], after: int, look: Look) -> bool:
@@ -323,7 +343,9 @@ def continues_number(number: tuple[int, ...], before: tuple[int, ...]) -> bool:
     """Return True if a heading's number follows the one before: 2 and 2.1 after 1.3, 2.1.1 after 2.1."""
     if not number or not before:
         return number in ((1,), (0,))
-    if number == (*before, 1):
+    if number in ((*before, 1), (*before, 2)):  # the one before it may have been missed
         return True
     depth = len(number)
-    return depth <= len(before) and number[:-1] == before[: depth - 1] and number[-1] == before[depth - 1] + 1
+    if depth > len(before) or number[:-1] != before[: depth - 1]:
+        return False
+    return 0 < number[-1] - before[depth - 1] <= (2 if depth > 2 else 1)

@@ -68,15 +68,19 @@ def article_of(path: Path) -> Any:
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−﹣－", "-") | {"∼": "~", "⩽": "≤", "⩾": "≥", "µ": "μ"})
 _RAISED = str.maketrans({c: f"^{n}" for n, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")} | {"⁻": "^-"})
 _UNIT = "|".join(rf"(?<=[\s/·]{unit})" for unit in ("m", "cm", "mm", "km", "nm", "s", "h", "L", "mL", "kg", "g", "min"))
-_SIGNED = re.compile(rf"[^\W_]|(?:(?<=[\d)])|{_UNIT})\^(?=-?\d)|(?<![\w)\]])-(?=\s?[\d.])|[<>≤≥×±%=≈~]")
+_SIGNED = re.compile(
+    rf"[^\W_]|(?:(?<=[\d)])|{_UNIT})\^(?=-?\d)|(?<=[^\W\d_])\^(?=-\d)|(?<![\w)\]])-(?=\s?[\d.])|[<>≤≥×±%=≈~]"
+)
 _EXPONENT = re.compile(r"[-+]?\d+")
 
 
 def signed(text: str) -> str:
     """The letters and digits in small letters, with the signs that change a number: `^<>≤≥×±%=≈~` and a minus.
 
-    A caret counts between a digit or a unit and a number, a dash before a number and not between two words or numbers.
+    A caret counts between a digit or a unit and a number and between a letter and a minus, a dash before a number and
+    not between two words or numbers. The ring of a degree does not, which some write as a raised letter.
     """
+    text = re.sub(r"(?<=\d)\s*[oº˚°](?=\s*C\b)", "", text.replace("℃", "°C"))
     plain = re.sub(r"\^{2,}", "^", text.translate(_RAISED).translate(_DASHES).replace("^ ", "^"))
     kept = unicodedata.normalize("NFKD", "".join(_SIGNED.findall(plain)))
     return "".join(c for c in kept if not unicodedata.combining(c)).casefold()

@@ -19,7 +19,7 @@ from pypdf.generic import DictionaryObject, EncodedStreamObject, NameObject
 from bioresearcher.papers.canonical import UnreadablePaper, page_of, paragraphs
 from bioresearcher.papers.pdf import read_pdf
 from bioresearcher.papers.pdf_layout import Line, join, tidy, unglued
-from bioresearcher.papers.pdf_page import _raised
+from bioresearcher.papers.pdf_page import _marked
 from bioresearcher.papers.quotes import locate
 from bioresearcher.papers.reading_process import load_paper
 from bioresearcher.schemas.paper import Document
@@ -232,10 +232,13 @@ def test_line_numbers_doubled_pages_and_glyph_numbers_go() -> None:
         ("isotropic voxels of 1.5 mm", "3", "^3"),
         ("the gene H", "2", "2"),
         ("as was shown.", "12", " [12]"),
+        ("with the Cochrane tool", "6,25–27,29", " [6,25–27,29]"),
+        ("a flow of 2 mol L ", " −1", "^−1"),
+        ("kept at 80", " 0", " ^0"),
     ],
 )
 def test_small_raised_digits_are_powers_behind_numbers_and_units(before: str, raised: str, shown: str) -> None:
-    assert _raised(raised, before, size=6.0, last_size=10.0) == shown
+    assert _marked(raised, before) == shown
 
 
 def test_a_file_whose_fonts_have_no_map_is_refused_with_a_reason() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -180,3 +181,67 @@ def test_a_species_at_the_start_of_a_line_is_no_heading() -> None:
     lines += [("Materials and methods", "B", 12), *species, ("Results", "B", 12), *text("blood")]
     _, document = read_both(led(lines))
     assert not [s for s in document.sections if "coli" in s.title]
+
+
+def test_a_wave_that_is_drawn_as_a_polygon_is_told_from_an_asterisk() -> None:
+    wave = [(50 + 20 * n, 250 + round(60 * math.sin(n / 5))) for n in range(31)]
+    glyphs = {"asterisk": [(*wave, *((x, y - 60) for x, y in reversed(wave)))], "m": DESCENDING, "O": ON_THE_LINE}
+    assert "ie, ∼15 minutes" in read(drawn(glyphs, between("It was steady, ie, ", "15 minutes later."))).text
+
+
+@pytest.mark.parametrize(("name", "read_as"), [("_0053", "\ufffd"), ("two.fitted", "2")])
+def test_a_glyph_whose_name_says_no_letter_is_lost(name: str, read_as: str) -> None:
+    found = read(drawn({name: CROSS}, between("They used SPSS", " for all of it.")))
+    assert f"They used SPSS{read_as} for all of it." in found.text
+
+
+def test_a_ring_that_is_raised_out_of_its_line_is_a_degree() -> None:
+    content = (
+        "BT /F1 10 Tf 1 0 0 1 50 200 Tm (This was denatured at 95) Tj /F1 5 Tf 1 0 0 1 160 204.9 Tm (o) Tj "
+        "/F1 10 Tf 1 0 0 1 163 200 Tm (C for 3 min and kept.) Tj ET"
+    )
+    assert "denatured at 95°C for 3 min" in read(page_with(lines_of(*VISIBLE) + content.encode())).text
+
+
+def test_lowered_digits_behind_a_bracket_are_no_citation() -> None:
+    content = (
+        "BT /F1 10 Tf 1 0 0 1 50 200 Tm (washed with Ca\\(OH\\)) Tj /F1 6 Tf 1 0 0 1 137 198 Tm (2) Tj "
+        "/F1 10 Tf 1 0 0 1 141 200 Tm ( for an hour.) Tj ET"
+    )
+    assert "Ca(OH)2 for an hour" in read(page_with(lines_of(*VISIBLE) + content.encode())).text
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "/F1 10 Tf 1 0 0 1 160 200 Tm (= kD) Tj /F1 10 Tf 1 0 0 1 140 200 Tm (cos) Tj",  # drawn from right to left
+        "/F1 10 Tf 1 0 0 1 160 206 Tm (= A - B) Tj /F1 10 Tf 1 0 0 1 165 200 Tm (C) Tj",  # a fraction
+    ],
+)
+def test_a_formula_whose_parts_are_drawn_in_another_order_holds_a_mark(formula: str) -> None:
+    content = f"BT /F1 10 Tf 1 0 0 1 50 200 Tm (The size was D) Tj {formula} ET"
+    assert "[formula \ufffd]" in read(page_with(lines_of(*VISIBLE) + content.encode())).text
+
+
+def test_words_of_a_font_without_a_space_do_not_run_together() -> None:
+    letters = sorted(set("Micewrghdvya."))
+    codes = [*range(65, 65 + len(letters))]
+    font = DictionaryObject({NameObject("/Type"): NameObject("/Font"), NameObject("/Subtype"): NameObject("/Type1")})
+    font[NameObject("/BaseFont")] = NameObject("/ABCDEF+MinionPro-Regular")
+    font[NameObject("/FirstChar")] = NumberObject(1)
+    font[NameObject("/Widths")] = ArrayObject([NumberObject(500)] * 120)  # the filler stands for a space, too
+    names = [NameObject("/period" if letter == "." else f"/{letter}") for letter in letters]
+    encoding = DictionaryObject({NameObject("/Type"): NameObject("/Encoding")})
+    encoding[NameObject("/Differences")] = ArrayObject([NumberObject(65), *names])
+    font[NameObject("/Encoding")] = encoding
+    shown = " -190 ".join(
+        f"<{''.join(f'{codes[letters.index(x)]:02X}' for x in word)}>"
+        for word in "Mice were weighed every day.".split()
+    )
+    content = f"BT /F2 10 Tf 50 200 Td [{shown}] TJ ET"
+    writer = PdfWriter(clone_from=io.BytesIO(page_with(lines_of(*VISIBLE) + content.encode())))
+    resources: Any = writer.pages[0]["/Resources"]
+    resources["/Font"][NameObject("/F2")] = font
+    out = io.BytesIO()
+    writer.write(out)
+    assert "Mice were weighed every day." in read(out.getvalue()).text

@@ -15,8 +15,9 @@ from pypdf.generic import DictionaryObject, EncodedStreamObject, NameObject
 from bioresearcher.papers.canonical import UnreadablePaper, section_kind
 from bioresearcher.papers.pdf import read_pdf
 from bioresearcher.papers.pdf_first_page import names_in
+from bioresearcher.papers.pdf_layout import Line
 from bioresearcher.papers.pdf_structure import UNPARTED
-from bioresearcher.papers.pdf_typography import continues_number, number_of
+from bioresearcher.papers.pdf_typography import SENTENCE_END, continues_number, led_heading, number_of
 from bioresearcher.schemas.paper import Document, Paper
 
 Drawn = tuple[str, str, float]
@@ -260,3 +261,74 @@ def test_a_file_with_a_password_is_refused_with_a_reason() -> None:
     writer.write(out)
     with pytest.raises(UnreadablePaper, match="password"):
         read(out.getvalue())
+
+
+METHODS = [*FRONT, head("Introduction"), *text("aim"), head("Methods")]
+
+
+def test_a_stamp_in_the_middle_of_a_sentence_is_no_part_of_it() -> None:
+    first = [("OPEN", "I", 10), *METHODS, *text("search")[:-1]]
+    _, document = read(pdf_of(first, [*text("site"), head("Results"), *text("mean")], late=1))
+    methods = "".join(document.text[s.start : s.end] for s in document.sections if s.kind == "methods")
+    assert "OPEN" not in methods
+    assert "search of all animals was recorded by two of us at noon, and On day 2 of the study the site" in methods
+
+
+def test_the_notice_of_rights_below_the_methods_is_no_part_of_them() -> None:
+    notice = ("\u00a9 The Author(s). 2019 Open Access This article is distributed under the terms of a licence", "R", 7)
+    goes_on = ("which permits use, distribution and reproduction, and indicates if changes were made.", "R", 7)
+    first = [*METHODS, *text("search"), notice, goes_on]
+    second = [*text("site", 40), head("Results"), *text("mean"), head("Annex"), *text("small print", 30, 7.5)]
+    _, document = read(pdf_of(first, second))
+    methods = "".join(document.text[s.start : s.end] for s in document.sections if s.kind == "methods")
+    assert "The Author(s)" not in methods
+    assert "reproduction" not in methods
+
+
+def test_a_legend_in_the_size_of_the_text_ends_with_its_page() -> None:
+    first = [*METHODS, *text("search"), ("Figure 1. The flow of the studies.", "R", 10)]
+    _, document = read(pdf_of(first, [*text("site"), head("Results"), *text("mean")]))
+    (legend,) = (s for s in document.sections if s.kind == "legend")
+    assert document.text[legend.start : legend.end].endswith("The flow of the studies.")
+    assert len(document.pages) == 2
+
+
+def test_bold_headings_smaller_than_the_text_are_headings_where_several_are() -> None:
+    lines = [*METHODS, head("Ethical approval", 8), *text("cage", 6, 11), head("Blood collection", 8)]
+    lines += [*text("blood", 6, 11), head("Weighing", 8), *text("scale", 6, 11), head("Results"), *text("mean", 6, 11)]
+    kinds = kinds_of(read(pdf_of(lines))[1])
+    assert [kinds.get(t) for t in ("Ethical approval", "Blood collection", "Weighing")] == ["methods"] * 3
+
+
+@pytest.mark.parametrize(
+    ("text_of", "known", "length"),
+    [
+        ("Plants, surfaces and isolation. Healthy plants were cut.", True, 31),
+        ("Plants, surfaces and isolation. Healthy plants were cut.", False, 0),
+        ("Fig. 2. Healthy plants were cut.", True, 0),
+    ],
+)
+def test_a_heading_in_the_line_may_hold_a_comma_where_its_font_is_known(text_of: str, known: bool, length: int) -> None:
+    lead = text_of[: text_of.index("Healthy")].rstrip()
+    line = Line(text_of, 1, "/Times", 10, lead=lead, lead_font="/Times-Bold")
+    assert led_heading(line, known=known) == length
+
+
+def test_a_sentence_ends_with_the_citations_behind_it() -> None:
+    assert all(SENTENCE_END.search(t) for t in ("as was shown.", "as was shown. [12,13]", "as was shown.^52", "(so.)"))
+    assert not any(SENTENCE_END.search(t) for t in ("as was shown [12]", "of 5 × 10^6", "and"))
+
+
+def test_the_year_is_not_that_of_a_search() -> None:
+    lines = [*FRONT, ("MEDLINE was searched for trials published before May 2009.", "R", 10), head("Methods")]
+    assert read(pdf_of([*lines, *text("search")]))[0].year is None
+    assert read(pdf_of([("Published: 3 May 2013", "R", 8), *lines, *text("search")]))[0].year == 2013
+
+
+def test_accents_that_stand_before_their_letters_are_put_on_them() -> None:
+    lines = [
+        *METHODS,
+        ("The plants came from Bel\u00b4em and from La\u02c6ayayta, and the 5\u00b4end was cut.", "R", 10),
+    ]
+    said = read(pdf_of([*lines, *text("search")]))[1].text
+    assert "Bel\u00e9m and from La\u00e2yayta, and the 5\u00b4end" in said
