@@ -92,7 +92,9 @@ def _forget_space(font: PdfValue) -> None:
     encoding, widths = (x.get_object() if x is not None else None for x in (font.get("/Encoding"), font.get("/Widths")))
     listed = encoding.get("/Differences") if isinstance(encoding, dict) else None
     first = font.get("/FirstChar", 0)
-    if listed is None or not isinstance(widths, list) or not isinstance(first, int) or "/BaseEncoding" in encoding:
+    if not isinstance(encoding, dict) or "/BaseEncoding" in encoding or not isinstance(first, int):
+        return
+    if listed is None or not isinstance(widths, list):
         return
     place = _SPACE - first
     if "/space" not in listed.get_object() and "+" in str(font.get("/BaseFont", "")) and 0 <= place < len(widths):

@@ -140,9 +140,9 @@ class Signs:
         if not name:
             return text
         if name not in self._known:
-            table = {**_unknown_names(font), **sign_table(font)}
-            longest_first = "|".join(re.escape(k) for k in sorted(table, key=len, reverse=True))
-            self._known[name] = table, re.compile(longest_first) if table else None
+            signs: Mapping[str, str] = {**_unknown_names(font), **sign_table(font)}
+            longest_first = "|".join(re.escape(k) for k in sorted(signs, key=len, reverse=True))
+            self._known[name] = signs, re.compile(longest_first) if signs else None
         table, pattern = self._known[name]
         if pattern is None:
             return text
