@@ -153,8 +153,12 @@ class Signs:
 
 
 def _unknown_names(font: PdfFont) -> dict[str, str]:
-    """Names of glyphs that pypdf does not know and writes out (`/_0053`) → the letters they stand for, else U+FFFD."""
+    """Names of glyphs that pypdf does not know and writes out (`/_0053`) → the letters they stand for, else U+FFFD.
+
+    Where the font maps its codes to letters, pypdf reads the signs of such a name as codes (`/T_h` as `j´_h`).
+    """
     from fontTools.agl import toUnicode
+    from pypdf._cmap import get_encoding
     from pypdf._codecs import adobe_glyphs
 
     encoding = font.get("/Encoding")
@@ -162,7 +166,9 @@ def _unknown_names(font: PdfFont) -> dict[str, str]:
     listed = encoding.get("/Differences") if isinstance(encoding, dict) else None
     listed = listed.get_object() if listed is not None else ()
     names = [str(x) for x in listed if isinstance(x, str) and str(x) not in adobe_glyphs]
-    return {name: toUnicode(name.lstrip("/")) or LOST for name in names if len(name) > _SHORT_NAME}
+    meant = {name: toUnicode(name.lstrip("/")) or LOST for name in names if len(name) > _SHORT_NAME}
+    mapped = get_encoding(font)[1] if meant else {}
+    return meant | {"".join(str(mapped.get(sign, sign)) for sign in name): text for name, text in meant.items()}
 
 
 def sign_table(font: PdfFont) -> Mapping[str, str]:

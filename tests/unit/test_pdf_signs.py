@@ -195,6 +195,19 @@ def test_a_glyph_whose_name_says_no_letter_is_lost(name: str, read_as: str) -> N
     assert f"They used SPSS{read_as} for all of it." in found.text
 
 
+def test_a_name_whose_signs_the_font_maps_as_codes_is_read_as_its_letters() -> None:
+    """The map knows `/`, `T`, `_` and `h` as codes of other letters, and says nothing of the ligature's own code."""
+    mapped = b"4 beginbfchar\n<2F> <006A>\n<54> <00B4>\n<5F> <005F>\n<68> <0068>\nendbfchar\nendcmap"
+    writer = PdfWriter(clone_from=io.BytesIO(drawn({"T_h": CROSS}, between("", "is is an open article."))))
+    table = DecodedStreamObject()
+    table.set_data(b"begincmap\n1 begincodespacerange\n<00> <FF>\nendcodespacerange\n" + mapped)
+    resources: Any = writer.pages[0]["/Resources"]
+    resources["/Font"]["/F2"][NameObject("/ToUnicode")] = writer._add_object(table)
+    out = io.BytesIO()
+    writer.write(out)
+    assert "This is an open article." in read(out.getvalue()).text
+
+
 def test_a_ring_that_is_raised_out_of_its_line_is_a_degree() -> None:
     content = (
         "BT /F1 10 Tf 1 0 0 1 50 200 Tm (This was denatured at 95) Tj /F1 5 Tf 1 0 0 1 160 204.9 Tm (o) Tj "
