@@ -31,11 +31,18 @@ import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
-
-from bioresearcher.audit.rehearsal_columns import Blocks, Mask, keep_together, names_rows, plan_blocks, units_of
+from bioresearcher.audit.rehearsal_columns import (
+    Blocks,
+    Mask,
+    Names,
+    keep_together,
+    laid_on_others,
+    names_rows,
+    plan_blocks,
+    shuffled_order,
+    units_of,
+)
 from bioresearcher.audit.rehearsal_tables import (
     Table,
     is_packed,
@@ -55,12 +62,13 @@ from bioresearcher.schemas.dataset import DataFile, Dataset, FileKind
 from bioresearcher.schemas.question import Question
 from bioresearcher.sources.datasets.endpoints import normal
 
-T = TypeVar("T", str, tuple[str, ...])
-
 RULES = "rehearsal-3"
 """Version of the rules; copies made by others are made again."""
 AS_GIVEN = "as given"
 """Words for a file that is no other than the original."""
+
+RENAMED = "names of samples shuffled"
+"""Words for a file whose samples have each other's names."""
 
 _RECORDS = ".made"
 _MOST_GENE_TABLE = 50 << 20
@@ -129,8 +137,9 @@ def make_copies(
             given = _Given(
                 objective=objective,
                 questions=asked,
-                rows=tuple(_ids_of(d) for d in datasets if d.analysis_of == dataset.id),
+                rows=tuple(_ids_of(d) for d in datasets if d.analysis_of == (dataset.analysis_of or dataset.id)),
                 source=_copied_sheet(folder, places_of, files, dataset.analysis_of),
+                renamed=any(RENAMED in f.what for f in files if f.dataset == dataset.analysis_of),
             )
             made = _copies_of(dataset, given, folder, place)
             files += made.files
@@ -181,14 +190,17 @@ class _Given:
     """All that a data set's copies depend on beside the data set.
 
     Attributes:
-        rows: For each set of rows that a question of it is answered on, the names of the samples.
+        rows: For each set of rows that a question of it is answered on, the names of the samples; for such a set, of
+            all those that were taken from the same data set.
         source: Of such a set of rows, the copied sheet of the data set it was taken from, by column.
+        renamed: True if names of samples were shuffled in that.
     """
 
     objective: Objective
     questions: Sequence[Question] = ()
     rows: tuple[frozenset[str], ...] = ()
     source: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    renamed: bool = False
 
     def stratum(self, name: str) -> str:
         """Return which sets of rows hold a sample: those that the same sets hold change places with each other."""
@@ -209,9 +221,9 @@ def _ids_of(dataset: Dataset) -> frozenset[str]:
 def _copied_sheet(
     folder: Path, places: Mapping[str, str], files: Sequence[CopiedFile], dataset: str | None
 ) -> dict[str, list[str]]:
-    """Return the copied sample sheet of a data set by column; empty where there is none, or its names were shuffled."""
+    """Return the copied sample sheet of a data set by column; empty where there is none."""
     copy = next((f for f in files if f.dataset == dataset and f.kind == "samples"), None)
-    if dataset is None or dataset not in places or copy is None or "names of samples shuffled" in copy.what:
+    if dataset is None or dataset not in places or copy is None:
         return {}
     return read_table(folder / copy.path).cells
 
@@ -220,7 +232,7 @@ def _copies_of(dataset: Dataset, given: _Given, folder: Path, place: str) -> _Ma
     objective = given.objective
     stated = [RULES, place, dataset.id, objective.text, [r.text for r in objective.requirements]]
     stated += [q.model_dump_json(include={"contrast", "pair", "derived"}) for q in given.questions]
-    stated += [json.dumps([[sorted(rows) for rows in given.rows], given.source], sort_keys=True)]
+    stated += [json.dumps([[sorted(rows) for rows in given.rows], given.source, given.renamed], sort_keys=True)]
     files = [f.model_dump(mode="json") for f in dataset.files]
     wanted = hashlib.sha256(json.dumps([stated, files], sort_keys=True).encode()).hexdigest()
     record = folder / _RECORDS / f"{place}.json"
@@ -252,83 +264,6 @@ def _recorded(record: Path, folder: Path, wanted: str) -> _Made | None:
     return made if whole and len(made.digests) == len({f.path for f in files}) else None
 
 
-# Shuffling
-
-
-def _order(label: str, size: int) -> list[int]:
-    seed = hashlib.sha256(label.encode("utf-8", "surrogatepass")).digest()
-    return [int(i) for i in np.random.default_rng(int.from_bytes(seed[:8], "big")).permutation(size)]
-
-
-def _shuffled(items: Iterable[T], label: str) -> list[T]:
-    """Sort and shuffle, so that the result depends on the items and the label, and on no order."""
-    ranked = sorted(items)
-    return [ranked[i] for i in _order(label, len(ranked))]
-
-
-def _laid(
-    rows: Sequence[tuple[str, ...]], units: Sequence[str], persons: Iterable[Sequence[str]], main: int, label: str
-) -> list[tuple[str, ...]]:
-    """Lay the rows of a block on other samples.
-
-    Where all samples of a person are alike in the first `main` columns, they stay alike; where each person (or pair)
-    has the same levels of them, each gets them again. So a script that counts persons or pairs finds them.
-
-    Args:
-        rows: The block's row of each sample.
-        units: Name of each sample.
-        persons: For each column with persons or pairs, the cell of each sample.
-        main: Columns of the block that are outcomes or groups; the others go with them.
-        label: Seed.
-    """
-    places = sorted(range(len(rows)), key=lambda i: (units[i], i))
-    found = list(rows)
-    for column in persons:
-        members: dict[str, list[int]] = {}
-        for i in places:
-            members.setdefault(column[i].strip() or f"\0{units[i]}\0{i}", []).append(i)
-        owned = [members[name] for name in sorted(members)]
-        levels = {tuple(sorted(rows[i][:main] for i in own)) for own in owned}
-        if len(owned) == len(rows) or len(owned) == 1:
-            continue
-        if all(len(set(held)) == 1 for held in levels):
-            bundles = _shuffled((tuple("\0".join(r) for r in sorted(rows[i] for i in own)) for own in owned), label)
-            for own, bundle in zip(owned, bundles, strict=True):
-                for number, i in enumerate(own):
-                    found[i] = tuple(bundle[number % len(bundle)].split("\0"))
-            return found
-        if len(levels) == 1:
-            held = next(iter(levels))
-            left = {level: iter(_shuffled((r for r in rows if r[:main] == level), label)) for level in held}
-            for number, own in enumerate(owned):
-                for i, place in zip(own, _order(f"{label}\0{number}", len(own)), strict=True):
-                    found[i] = next(left[held[place]])
-            return found
-    for place, row in zip(places, _shuffled(rows, label), strict=True):
-        found[place] = row
-    return found
-
-
-class _Names:
-    """New names of samples: the same names, on other samples; empty where names stay."""
-
-    def __init__(self, dataset: str) -> None:
-        self._label = dataset
-        self._new: dict[str, str] = {}
-
-    def add(self, names: Iterable[str]) -> None:
-        """Let those names that are not known yet change places with each other."""
-        new = list(dict.fromkeys(n for n in names if n and n not in self._new))
-        self._new |= dict(zip(new, _shuffled(new, f"{self._label}\0names"), strict=True))
-
-    def __call__(self, name: str) -> str:
-        """Return the new name; one that is not known stays."""
-        return self._new.get(name.strip(), name)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._new
-
-
 # Data sets
 
 
@@ -340,7 +275,7 @@ class _Maker:
         self._objective, self._questions = given.objective, given.questions
         self._root = Path(dataset.root)
         self._made = _Made()
-        self._names = _Names(dataset.id)
+        self._names = Names(dataset.analysis_of or dataset.id, given.stratum)
         self._taken: set[str] = set()
         self._paths: dict[str, CopiedFile] = {}
         self._known: set[str] = set()  # names of samples and persons in the sheet
@@ -365,7 +300,7 @@ class _Maker:
             plan = plan_blocks(cells, sheet, self._objective, measured=bool(matrices or others))
             plan = keep_together(plan, cells | self._read(cells), self._questions, sheet.sample_column)
             self._known = {v.strip() for n in plan.named for v in cells[n] if v.strip()}
-        renamed = plan is None or plan.names_tell
+        renamed = self._given.renamed if self._given.source else plan is None or plan.names_tell
         for matrix in (*matrices, *measures):
             self._matrix(matrix, renamed=renamed)
         if sheet is not None and plan is not None and not self._rows_of_source(sheet, tables[sheet.name]):
@@ -474,7 +409,7 @@ class _Maker:
             cells[name] = [mask(v) for v in cells[name]]
         units = units_of(cells, id_column)
         persons = [list(cells[n]) for n in plan.persons]
-        said = ["names of samples shuffled"] if plan.names_tell else []
+        said = [RENAMED] if plan.names_tell else []
         self._write(file, table, cells, plan.blocks, units, persons, plan.main, said, left_out={*read})
 
     def _further(self, file: DataFile, table: Table) -> None:
@@ -515,7 +450,7 @@ class _Maker:
         for label, columns in blocks.items():
             for stratum in sorted({self._given.stratum(units[i]) for i in places}):
                 inside = [i for i in places if self._given.stratum(units[i]) == stratum]
-                laid = _laid(
+                laid = laid_on_others(
                     [tuple(cells[n][i] for n in columns) for i in inside],
                     [units[i] for i in inside],
                     [[column[i] for i in inside] for column in persons],
@@ -561,7 +496,7 @@ class _Maker:
             self._leave_out(file, error)
             return
         columns = [header[i] for i in results]
-        said = ["names of samples shuffled"] * renamed + [f"columns {', '.join(columns)} shuffled"] * bool(columns)
+        said = [RENAMED] * renamed + [f"columns {', '.join(columns)} shuffled"] * bool(columns)
         self._add(file, target, "; ".join(said), columns)
 
     def _parts(self, file: DataFile) -> tuple[list[str], list[int], list[int]]:
@@ -585,7 +520,7 @@ class _Maker:
         """Write a matrix whose results of a comparison are laid on other rows."""
         with table_rows(path) as (_, rows, _):
             block = [tuple(row[i] for i in results) for row in rows if len(row) == len(header)]
-        laid = iter(_shuffled(block, f"{self._dataset.id}\0{target.name}\0results"))
+        laid = iter(shuffled_order(block, f"{self._dataset.id}\0{target.name}\0results"))
         with table_rows(path) as (_, rows, delimiter), opened_new(target, is_packed(path)) as file:
             text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
             writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")

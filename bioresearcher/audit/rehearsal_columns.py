@@ -1,10 +1,14 @@
-"""Blocks of a sheet's columns whose link to the rest a rehearsal must not show, and names that would show it."""
+"""Blocks of a sheet's columns whose link to the rest a rehearsal must not show, and how they lie on other samples."""
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
 
 from bioresearcher.audit.derived import name_prefix, series_of
 from bioresearcher.audit.leaks import Withheld, find_withheld, gives_away
@@ -12,6 +16,8 @@ from bioresearcher.audit.sheet_views import plan_sheet
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import DataFile
 from bioresearcher.schemas.question import Question
+
+T = TypeVar("T", str, tuple[str, ...])
 
 _NAME_CHARS, _NAME_WORDS = 40, 4
 _PIECE = re.compile(r"([A-Za-z0-9]+)")
@@ -187,3 +193,81 @@ class Mask:
                 parts[2 * at + 1 : 2 * (at + size)] = ["…", *[""] * (2 * size - 2)]
             at += size or 1
         return "".join(parts) if found else text
+
+
+def _order(label: str, size: int) -> list[int]:
+    seed = hashlib.sha256(label.encode("utf-8", "surrogatepass")).digest()
+    return [int(i) for i in np.random.default_rng(int.from_bytes(seed[:8], "big")).permutation(size)]
+
+
+def shuffled_order(items: Iterable[T], label: str) -> list[T]:
+    """Sort and shuffle, so that the result depends on the items and the label, and on no order."""
+    ranked = sorted(items)
+    return [ranked[i] for i in _order(label, len(ranked))]
+
+
+def laid_on_others(
+    rows: Sequence[tuple[str, ...]], units: Sequence[str], persons: Iterable[Sequence[str]], main: int, label: str
+) -> list[tuple[str, ...]]:
+    """Lay the rows of a block on other samples.
+
+    Where all samples of a person are alike in the first `main` columns, they stay alike; where each person (or pair)
+    has the same levels of them, each gets them again. So a script that counts persons or pairs finds them.
+
+    Args:
+        rows: The block's row of each sample.
+        units: Name of each sample.
+        persons: For each column with persons or pairs, the cell of each sample.
+        main: Columns of the block that are outcomes or groups; the others go with them.
+        label: Seed.
+    """
+    places = sorted(range(len(rows)), key=lambda i: (units[i], i))
+    found = list(rows)
+    for column in persons:
+        members: dict[str, list[int]] = {}
+        for i in places:
+            members.setdefault(column[i].strip() or f"\0{units[i]}\0{i}", []).append(i)
+        owned = [members[name] for name in sorted(members)]
+        levels = {tuple(sorted(rows[i][:main] for i in own)) for own in owned}
+        if len(owned) == len(rows) or len(owned) == 1:
+            continue
+        if all(len(set(held)) == 1 for held in levels):
+            bundles = shuffled_order(
+                (tuple("\0".join(r) for r in sorted(rows[i] for i in own)) for own in owned), label
+            )
+            for own, bundle in zip(owned, bundles, strict=True):
+                for number, i in enumerate(own):
+                    found[i] = tuple(bundle[number % len(bundle)].split("\0"))
+            return found
+        if len(levels) == 1:
+            held = next(iter(levels))
+            left = {level: iter(shuffled_order((r for r in rows if r[:main] == level), label)) for level in held}
+            for number, own in enumerate(owned):
+                for i, place in zip(own, _order(f"{label}\0{number}", len(own)), strict=True):
+                    found[i] = next(left[held[place]])
+            return found
+    for place, row in zip(places, shuffled_order(rows, label), strict=True):
+        found[place] = row
+    return found
+
+
+class Names:
+    """New names of samples: the same names, on other samples of the same stratum; empty where names stay."""
+
+    def __init__(self, dataset: str, stratum: Callable[[str], str]) -> None:
+        self._label, self._stratum = dataset, stratum
+        self._new: dict[str, str] = {}
+
+    def add(self, names: Iterable[str]) -> None:
+        """Let those names that are not known yet change places with each other."""
+        new = list(dict.fromkeys(n for n in names if n and n not in self._new))
+        for stratum in sorted({self._stratum(n) for n in new}):
+            own = [n for n in new if self._stratum(n) == stratum]
+            self._new |= dict(zip(own, shuffled_order(own, f"{self._label}\0names{stratum}"), strict=True))
+
+    def __call__(self, name: str) -> str:
+        """Return the new name; one that is not known stays."""
+        return self._new.get(name.strip(), name)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._new

@@ -39,6 +39,10 @@ MOST_WORDS: Final = 1_150
 """Words of the answers on the first page."""
 MOST_SHORT: Final = 25
 """Questions beyond these words that are named in a line; the others are counted."""
+MOST_DECISIONS: Final = 8
+"""Decisions of a protocol that the methods in brief tell."""
+MOST_RULE: Final = 700
+"""Characters of the rule of an answer."""
 MOST_LIMITS: Final = 3
 """Things that a protocol names as not done that stand among the caveats."""
 LEAST_WORDS: Final = 6
@@ -478,6 +482,12 @@ def methods(view: RunView) -> Iterable[str]:
                 tests.setdefault(said, []).extend(q for q in t.task.questions if q not in tests.get(said, []))
     if tests:
         yield f"Analyses: {'; '.join(f'{said} for {listing(ids, 4)}' for said, ids in list(tests.items())[:8])}."
+    if view.protocol is not None and view.protocol.origin != "offline":
+        chosen = [first_sentences(d.choice, _CHARS) for d in view.protocol.decisions[:MOST_DECISIONS]]
+        if chosen:
+            yield f"Decided before any result was seen: {' '.join(chosen)}"
+        if view.protocol.answer_rule:
+            yield f"Rule of the answer: {first_sentences(' '.join(view.protocol.answer_rule), MOST_RULE)}"
     if view.protocol is not None:
         dry = sum(s.kind == "dry" for s in view.protocol.steps)
         frozen = f", registered {timestamp_text(view.registration.registered)}" if view.registration else ""

@@ -76,7 +76,8 @@ def _question(row: QuestionRow, *, most_rows: int) -> Iterable[str]:
         yield from (f"{mark}{md(s.line.text)} ({refs})", "")
     if not row.sentences and answer.findings and answer.state != "not answered":
         yield from (md(clip(one_line(answer.findings[0], 400), 400)), "")
-    if answer.named:
+    listed = row.table is not None and most_rows >= row.table.total == len(row.table.rows)
+    if answer.named and not listed:
         yield from md_list(md(clip(line, _NAMES)) for line in answer.named)
     if row.reported:
         yield from md_list(_reading_lines(row))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bioresearcher.report.run_data import OutputFile, PreviewColumn, TablePreview, TaskView
+from bioresearcher.stages.answer_tables import CLASS
 
 COLUMNS: Final[Mapping[str, str]] = {
     "hr": r"^(?:hr|hazard_ratio)",
@@ -23,7 +24,10 @@ COLUMNS: Final[Mapping[str, str]] = {
     "index": r"index|auc",
 }
 """Role of a number -> pattern of the names of columns that hold it."""
-_FIRST: Final = ("hr", "or", "diff", "nes", "index", "low", "high", "p", "fdr")
+_EFFECT: Final = r"^(?:mean|median|beta|rho|r)$|estimate|effect|fold|logfc|log2fc|coef|slope|correlation"
+"""Pattern of further names of columns with effects."""
+_ORDER: Final = ("hr", "or", "diff", "nes", "index", "", "low", "high", "p", "fdr")
+_FIRST: Final = tuple(COLUMNS.get(role, _EFFECT) for role in _ORDER)
 MOST_COLUMNS: Final = 7
 
 
@@ -76,12 +80,13 @@ def key_table(tasks: Sequence[TaskView], asked: str) -> KeyTable | None:
 def _columns(table: TablePreview) -> list[int]:
     """Return the places of the columns that are shown, in the table's order: names, effects, intervals, tests first."""
     found = [0]
-    for role in _FIRST:
+    for pattern in _FIRST:
         found += [
             n
             for n, c in enumerate(table.columns)
-            if n not in found and c.numeric and re.search(COLUMNS[role], c.name.casefold())
+            if n not in found and c.numeric and re.search(pattern, c.name.casefold())
         ]
+    found += [n for n, c in enumerate(table.columns) if n not in found and not c.numeric and CLASS.search(c.name)][:1]
     found += [n for n in range(len(table.columns)) if n not in found]
     return sorted(found[:MOST_COLUMNS])
 

@@ -23,7 +23,8 @@ LIMITS: Final = ("0.001", "0.01", "0.05", "0.1", "0.2", "0.25")
 """Limits of p-values at which rows are counted."""
 _CORRECTED: Final = re.compile(r"(?i)^q$|\bq[ _.-]?val|(?<![a-z])p?adj(?![a-z])|fdr")
 _P: Final = re.compile(rf"(?i)^p$|(?<![a-z])p[ _.-]?val|{_CORRECTED.pattern.removeprefix('(?i)')}")
-_CLASS: Final = re.compile(r"(?i)answer|verdict|direction|called?\b|chang|regulat|result|class|significan|status")
+CLASS: Final = re.compile(r"(?i)answer|verdict|direction|called?\b|chang|regulat|result|class|significan|status")
+"""Columns whose levels class the rows."""
 _YES, _NO = frozenset({"true", "yes"}), frozenset({"false", "no"})
 _NONE: Final = re.compile(
     r"(?i)\b(?:no|not|none|ns|n\.s|null|false|other|neither|inconclusive|insignificant|unchanged|unclear|undecided)\b"
@@ -81,7 +82,7 @@ def _named(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     classes = [
         n
         for n in range(1, len(header))
-        if 1 < len(levels[n]) <= MOST_CLASSES and _CLASS.search(header[n]) and not any(map(_holds_number, levels[n]))
+        if 1 < len(levels[n]) <= MOST_CLASSES and CLASS.search(header[n]) and not any(map(_holds_number, levels[n]))
     ]
     if not classes:
         first = ranked[:MOST_NAMED]

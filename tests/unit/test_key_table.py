@@ -28,9 +28,16 @@ NAMES = ("HALLMARK_HYPOXIA", "HALLMARK_GLYCOLYSIS", "HALLMARK_MYC_TARGETS_V1", "
 def test_effects_intervals_and_tests_are_shown_in_the_tables_order() -> None:
     found = key_table([task(preview(NAMES, 4))], "Which sets differ?")
     assert found is not None
-    assert [c.name for c in found.columns] == ["set", "pairs", "difference", "low", "high", "p", "q"]
+    assert [c.name for c in found.columns] == ["set", "difference", "low", "high", "p", "q", "verdict"]
     assert len(found.columns) == MOST_COLUMNS
     assert ([r[0][0] for r in found.rows], found.total, found.named) == ([*NAMES], 4, False)
+
+
+def test_an_effect_by_another_name_is_shown() -> None:
+    header = ("gene_set", "genes", "pairs", "sd", "t", "df", "mean", "low", "high", "p", "q", "call")
+    found = key_table([task(preview(NAMES, 4, header))], "Which sets differ?")
+    assert found is not None
+    assert [c.name for c in found.columns] == ["gene_set", "genes", "mean", "low", "high", "p", "q"]
 
 
 def test_a_question_for_one_set_shows_its_row() -> None:
