@@ -176,7 +176,7 @@ def test_a_matrix_that_is_read_in_parts_is_the_same(
 ) -> None:
     (tmp_path / "m.tsv").write_text(text)
     whole = bioskill.read_expression(tmp_path / "m.tsv")
-    monkeypatch.setattr(bioskill, "_LARGE", 0)
+    monkeypatch.setattr(bioskill, "_MANY_COLUMNS", 0)
     monkeypatch.setattr(bioskill, "_CELLS_AT_ONCE", 12)
     parts = bioskill.read_expression(tmp_path / "m.tsv")
     assert parts.index.equals(whole.index)

@@ -184,19 +184,21 @@ def read_expression_rows(path: Path, feature_column: str | None = None) -> pd.Da
     return numeric.astype(float)
 
 
-_LARGE = 50_000_000
-"""Bytes of a file from which a matrix of numbers alone is read in parts."""
+_MANY_COLUMNS = 300
+"""Columns from which a matrix of numbers alone is read in parts."""
 _CELLS_AT_ONCE = 2_000_000
 
 
 def _numbers_only(path: Path, feature_column: str | None) -> pd.DataFrame | None:
-    """Read a large matrix in parts of rows, so that hardly more than its numbers is in memory.
+    """Read a matrix of many samples in parts of rows, so that hardly more than its numbers is in memory.
 
-    None for a small file, and where any column but the features' holds something else than numbers.
+    None for one of few, and where any column but the features' holds something else than numbers.
     """
-    if not path.is_file() or path.stat().st_size < _LARGE or (separator := _separator(path)) is None:
+    if not path.is_file() or (separator := _separator(path)) is None:
         return None
     head = read_table(path, nrows=2, **_DEFAULTS)  # refuses columns of the same name
+    if len(head.columns) < _MANY_COLUMNS:
+        return None
     feature = feature_column if feature_column in head.columns else head.columns[0]
     rows = max(1, _CELLS_AT_ONCE // len(head.columns))
     names, parts = [], []
@@ -211,7 +213,7 @@ def _numbers_only(path: Path, feature_column: str | None) -> pd.DataFrame | None
             parts.append(values.to_numpy(float))
             if np.isinf(parts[-1]).any():
                 return None
-    if len({n.dtype for n in names}) != 1:
+    if len({n.dtype for n in names}) != 1:  # none at all, or numbers among names
         return None
     matrix, at = np.empty((sum(map(len, parts)), parts[0].shape[1])), 0
     while parts:  # each part is let go as it is copied
