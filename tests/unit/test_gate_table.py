@@ -69,7 +69,9 @@ def test_rows_are_named_by_number_and_by_id() -> None:
     assert strange == ["3", "x"]
 
 
-@given(st.text(max_size=80) | st.sampled_from(["~nobody/x", "\0", "/" * 5000, "a" * 5000, "paper ", "data x"]))
+@given(
+    st.text(max_size=80) | st.sampled_from(["~nobody/x", "\0", "/" * 5000, "a" * 5000, "paper ", "data x", "/dev/zero"])
+)
 def test_whatever_is_to_be_added_is_a_name_or_one_line(word: str) -> None:
     with contextlib.suppress(InputError):
         assert addition(word)

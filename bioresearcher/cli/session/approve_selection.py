@@ -399,7 +399,7 @@ def _existing(text: str) -> Path | None:
     """Return the file or folder of this name; None when there is none, or there can be none."""
     try:
         path = Path(text).expanduser()
-        return path.resolve() if text and path.exists() else None
+        return path.resolve() if text and (path.is_file() or path.is_dir()) else None  # a device is neither
     except (OSError, ValueError, RuntimeError):  # too long, a null character, an unknown user's home
         return None
 
