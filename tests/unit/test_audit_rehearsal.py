@@ -369,6 +369,13 @@ TISSUES = DerivedColumn(
 )
 
 
+def asked(column: str, levels: tuple[str, str], pair: str, derived: tuple[DerivedColumn, ...]) -> Question:
+    contrast = Contrast(column=column, case=levels[0], control=levels[1], levels=levels)
+    return Question(
+        id="A1", kind="difference", text="Differ.", dataset="data", contrast=contrast, pair=pair, derived=derived
+    )
+
+
 @pytest.mark.parametrize(
     ("column", "levels", "pair", "derived"),
     [
@@ -386,15 +393,7 @@ def test_columns_read_off_others_keep_their_pairs_and_have_no_link_to_the_rest(
     sheet["arm"] = ["treated" if i % 2 else "untreated" for i in order]
     sheet["title"] = [f"{'NC'[i % 2]}{i // 2} of one kidney, frozen" for i in order]
     sheet["person"] = [f"person {i // 2}" for i in order]
-    question = Question(
-        id="A1",
-        kind="difference",
-        text="Differ.",
-        dataset="data",
-        contrast=Contrast(column=column, case=levels[0], control=levels[1], levels=levels),
-        pair=pair,
-        derived=derived,
-    )
+    question = asked(column, levels, pair, derived)
     write_data(tmp_path / "data", sheet)
     datasets, _ = load_datasets([tmp_path / "data"])
     copies = make_copies(datasets, GROUPS, tmp_path / "copies", [question])
@@ -416,15 +415,7 @@ def test_a_copy_with_patients_in_titles_depends_on_no_link_either(tmp_path: Path
     order = random.Random(3).sample(range(60), 60)
     sheet["arm"] = ["treated" if i % 2 else "untreated" for i in order]
     sheet["title"] = [f"{'NC'[i % 2]}{i // 2} of one kidney, frozen" for i in order]
-    question = Question(
-        id="A1",
-        kind="difference",
-        text="Differ.",
-        dataset="data",
-        contrast=Contrast(column="arm", case="treated", control="untreated", levels=("treated", "untreated")),
-        pair="patient",
-        derived=(PATIENTS,),
-    )
+    question = asked("arm", ("treated", "untreated"), "patient", (PATIENTS,))
     found = []
     for name, cells in (("one", sheet), ("two", permuted(sheet, ["arm", "title"], 5))):
         write_data(tmp_path / "data", cells)
@@ -447,15 +438,7 @@ def test_the_rows_of_a_question_stand_in_its_copy_as_in_the_copy_of_their_data_s
     (source,), _ = load_datasets([tmp_path / "data"])
     (rows,), _ = load_datasets([tmp_path / "rows"])
     rows = rows.model_copy(update={"id": "data-A1", "analysis_of": "data"})
-    question = Question(
-        id="A1",
-        kind="difference",
-        text="Differ.",
-        dataset="data",
-        contrast=Contrast(column="arm", case="treated", control="untreated", levels=("treated", "untreated")),
-        pair="patient",
-        derived=(PATIENTS,),
-    )
+    question = asked("arm", ("treated", "untreated"), "patient", (PATIENTS,))
     copies = make_copies([rows, source], GROUPS, tmp_path / "copies", [question])
     whole, part = (
         dict(zip(cells["sample"], zip(cells["title"], cells["arm"], strict=True), strict=True))
