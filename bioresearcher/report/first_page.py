@@ -47,6 +47,10 @@ MOST_LIMITS: Final = 3
 """Things that a protocol names as not done that stand among the caveats."""
 LEAST_WORDS: Final = 6
 """Words of the objective that stand for a question by themselves."""
+_LOOSE_END: Final = re.compile(r"(?i)(?:[\s.,;:?]|\b(?:and|or|but|then)\b)+$")
+_ASKS: Final = re.compile(
+    r"(?i)(?:which|what|who|whose|how|where|when|why|is|are|was|were|do|does|did|has|have|had|can|could|will)\b"
+)
 _BESIDE: Final = ("description", "structure")
 """Kinds of questions whose answers follow the others'."""
 _CHARS: Final = 240
@@ -234,9 +238,10 @@ def _question(view: RunView, answer: QuestionAnswer) -> QuestionRow:
 
 def _words(view: RunView, answer: QuestionAnswer) -> str:
     """Return the objective's own words for a question; empty where they are a few, or those of another as well."""
-    words = one_line(answer.words, _CHARS).rstrip(".?")
+    words = _LOOSE_END.sub("", one_line(answer.words, _CHARS))
     same = sum(q.words == answer.words for q in view.run.answers.questions)
-    return f"{words[:1].upper()}{words[1:]}?" if same == 1 and len(words.split()) >= LEAST_WORDS else ""
+    end = "?" if _ASKS.match(words) else ""
+    return f"{words[:1].upper()}{words[1:]}{end}" if same == 1 and len(words.split()) >= LEAST_WORDS else ""
 
 
 def _asked(answer: QuestionAnswer, rows: AnalysisSet | None) -> str:

@@ -173,3 +173,23 @@ def test_the_page_says_who_checked_its_sentences(folder: RunFolder, lines: list[
     sentences = tuple(AnswerLine(text=f"Sentence {n}.", findings=("T1.1",), **line) for n, line in enumerate(lines))
     told = question(1, 0).model_copy(update={"sentences": sentences})
     assert said in answered(folder, Answers(questions=(told,)))["report.md"].replace("’", "'")
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        ("Which gene sets are changed in the tumour, and", "Which gene sets are changed in the tumour?"),
+        ("is the hypoxia response among the changed ones?", "Is the hypoxia response among the changed ones?"),
+        (
+            "Characterise the differences between both kinds of tumours, and",
+            "Characterise the differences between both kinds of tumours",
+        ),
+        ("hypoxia with survival", "Bound."),
+    ],
+)
+def test_a_question_stands_in_the_researchers_words(folder: RunFolder, words: str, asked: str) -> None:
+    answer = QuestionAnswer(id="A1", text="Bound.", words=words, state="not answered", why="w")
+    answered(folder, Answers(questions=(answer,)))
+    (row,) = first_page(load_view(folder)).questions
+    assert row.asked == asked.removesuffix(".")
+    assert row.read_as == ("" if asked == "Bound." else "Bound")
